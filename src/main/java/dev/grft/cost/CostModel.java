@@ -119,7 +119,6 @@ public final class CostModel {
         int shards = division.shards();
         double ofShard = operations.step(most, read);
         double computing = executor.computing(executors, shards, ofShard);
-        double feeding = read > 0 ? 0 : executor.feeding(executors, shards, most, ofShard);
         boolean standing = division.standing();
         double exchanged = (double) division.returned() / division.syncEvery(); // vectors a step
         double vector = exchanged * trained.vector();
@@ -132,6 +131,8 @@ public final class CostModel {
         double network = (bytesIn + sent) * 8 / (executor.gigabits() * 1e9);
         double spark = executor.round().spark(standing, sums) / division.syncEvery();
         double driver = exchanged * executor.round().driver(trained.parameters(), standing, sums);
+        double rest = (network + spark + driver) * division.syncEvery(); // of a round
+        double feeding = read > 0 ? 0 : executor.feeding(executors, division, ofShard, rest);
         return new Step(
                 computing + feeding + network + spark + driver,
                 computing,

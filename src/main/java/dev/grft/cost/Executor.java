@@ -76,20 +76,46 @@ public record Executor(double gflops, boolean gpu, int tasks, double gigabits, F
     }
 
     /**
-     * Returns the seconds that the slowest executor waits for images beside. A step begins with nothing prepared, and a task prepares a shard
-     * before it computes it. Tasks that share a GPU compute there one at a time, while others prepare.
+     * Returns the seconds of a step that the slowest executor waits for images beside. With a job for each step nothing is prepared when the
+     * step begins, and a task prepares a shard before it computes it; tasks that share a GPU compute there one at a time, while others prepare.
+     * Standing tasks prepare the first batch of a round while they wait for it, and on a GPU each batch while others compute.
+     *
+     * @param ofShard operations
+     * @param rest seconds of a round in which nothing computes
      */
-    double feeding(int executors, int shards, int examples, double ofShard) {
+    double feeding(int executors, Division division, double ofShard, double rest) {
+        int examples = division.examplesOfShard();
+        int parts = gpu ? (examples + division.examplesAtOnce() - 1) / division.examplesAtOnce() : 1;
         double prepares = examples / feed.step();
-        long inTurn = shardsInTurn(executors, shards);
-        if (!gpu) {
-            return inTurn * prepares;
-        }
         double computes = ofShard / (gflops * 1e9);
+        long inTurn = shardsInTurn(executors, division.shards());
+        if (!gpu) {
+            double first = Math.min(examples, division.examplesAtOnce()) / feed.step();
+            return inTurn * prepares - (division.standing() ? Math.min(first, rest) / division.syncEvery() : 0);
+        }
         long sharing = Math.max(1, Math.min(Math.min(tasks, feed.cores()), inTurn));
-        long rounds = (inTurn - 1) / sharing; // of which each task computes a shard, before the last round
-        long last = inTurn - rounds * sharing;
-        double cycle = Math.max(prepares + computes, sharing * computes);
-        return Math.max(0, prepares + rounds * cycle + last * computes - inTurn * computes);
+        if (!division.standing()) {
+            return turns(inTurn, sharing, prepares, computes);
+        }
+        int every = division.syncEvery();
+        double within = ahead(inTurn * parts, sharing, prepares / parts, computes / parts, 0);
+        double between = ahead(inTurn * parts, sharing, prepares / parts, computes / parts, rest);
+        return ((every - 1) * within + between) / every;
+    }
+
+    /** Returns how long a GPU waits if tasks prepare one shard each, then compute it, and begin with nothing prepared. */
+    private static double turns(long shards, long tasks, double prepares, double computes) {
+        long rounds = (shards - 1) / tasks; // of which each task computes a shard, before the last round
+        long last = shards - rounds * tasks;
+        double cycle = Math.max(prepares + computes, tasks * computes);
+        return Math.max(0, prepares + rounds * cycle + last * computes - shards * computes);
+    }
+
+    /** Returns how long a GPU waits if threads prepare one batch for each task while the batches before compute, the last ones with a rest behind. */
+    private static double ahead(long batches, long tasks, double prepares, double computes, double rest) {
+        long rounds = (batches - 1) / tasks;
+        long last = batches - rounds * tasks;
+        double step = rounds * Math.max(prepares, tasks * computes) + Math.max(prepares, last * computes + rest);
+        return Math.max(0, step - batches * computes - rest);
     }
 }

@@ -105,8 +105,9 @@ public final class MemoryModel {
 
     /**
      * Returns what an executor must have. Heap: a JVM with Spark, two of the parts in which the weights come by broadcast, twice while one is
-     * put together, the trained vector twice, and for each task its batch and its gradient, which is serialized twice. Beside it: the copy of the
-     * weights that the tasks share, activations and trained parameters of each task, and as much as a JVM with Spark holds.
+     * put together, the trained vector twice, and for each task its batch, with standing tasks the next one, and its gradient, which is
+     * serialized twice. Beside it: the copy of the weights that the tasks share, activations and trained parameters of each task, and as much
+     * as a JVM with Spark holds.
      *
      * @param tasks at a time
      * @param examples of the largest batch of a task that has a backward
@@ -118,7 +119,7 @@ public final class MemoryModel {
                 (long) JVM
                         + 4L * BYTES * config.backboneParameters() / config.depth()
                         + 2L * returned * vector()
-                        + tasks * (3L * returned * vector() + heapOfTask(Math.max(examples, seen))),
+                        + tasks * (3L * returned * vector() + heapOfTask(inHeap(examples, seen))),
                 (long) JVM + beside(tasks, examples, seen));
     }
 
@@ -131,7 +132,7 @@ public final class MemoryModel {
     /** Returns what the one process of local mode must have, in which tasks return references. */
     public Needs local(int tasks, int examples, int seen) {
         return new Needs(
-                driverHeap(division.shards()) + tasks * heapOfTask(Math.max(examples, seen)),
+                driverHeap(division.shards()) + tasks * heapOfTask(inHeap(examples, seen)),
                 (long) JVM + beside(tasks, examples, seen) + learner());
     }
 
@@ -187,8 +188,13 @@ public final class MemoryModel {
         return (long) DRIVER + Math.max(2 * weights, weights + held * vector());
     }
 
+    /** Returns the images that a task holds at most: beside the batch that it computes, a standing task holds one that is prepared for later. */
+    private long inHeap(int examples, int seen) {
+        return Math.max(division.standing() ? 2L * examples : examples, seen);
+    }
+
     /** Returns the heap of a task: its images, what frozen stages make of them, and a gradient of all eligible matrices if those are summed. */
-    private long heapOfTask(int images) {
+    private long heapOfTask(long images) {
         FrozenStages frozen = trained.frozen();
         long pixels = (long) VitConfig.CHANNELS * config.imageSize() * config.imageSize();
         return BYTES * (images * (pixels + (frozen == null ? 0 : frozen.length())) + trained.summed());

@@ -1,6 +1,7 @@
 package dev.grft.rounds;
 
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Queue;
 import java.util.function.BinaryOperator;
@@ -17,6 +18,7 @@ public final class Worker<S, T> {
     private final int shards;
     private final BinaryOperator<T> plus;
     private final Queue<Integer> open = new ArrayDeque<>();
+    private final List<Integer> given = new ArrayList<>(); // in the present round
     private Round<S> round = new Round<>(0, null);
     private Nodes<T> made;
     private int atWork;
@@ -27,6 +29,15 @@ public final class Worker<S, T> {
      * @param round what it is computed of
      */
     public record Task<S>(Round<S> round, int shard) {}
+
+    /**
+     * What a worker will probably compute next.
+     *
+     * @param sent to the present round; null if it is not known here
+     * @param open shards of the present round that no slot has begun, in their order
+     * @param given all shards that the worker was given in the present round, in their order; it will probably have them in the next one
+     */
+    public record Coming<S>(@Nullable S sent, List<Integer> open, List<Integer> given) {}
 
     /**
      * Returns a worker without work.
@@ -46,6 +57,7 @@ public final class Worker<S, T> {
         if (of.number() == round.number()) {
             round = of; // what is sent to it may not have been known
             open.addAll(some);
+            given.addAll(some);
         }
     }
 
@@ -53,6 +65,7 @@ public final class Worker<S, T> {
         if (of.number() > round.number()) {
             round = of;
             open.clear();
+            given.clear();
             made = new Nodes<>(shards, plus);
             atWork = 0;
         }
@@ -71,6 +84,11 @@ public final class Worker<S, T> {
         }
         atWork++;
         return new Task<>(round, shard);
+    }
+
+    /** Returns what is to be computed next, as far as it is known before the driver says it. */
+    public synchronized Coming<S> coming() {
+        return new Coming<>(round.sent(), List.copyOf(open), List.copyOf(given));
     }
 
     /**

@@ -550,4 +550,17 @@ class CostModelTest {
                 .isInstanceOf(UserError.class)
                 .hasMessageContaining("--gflops");
     }
+
+    @Test
+    void aStandingTaskHoldsOneBatchMore() {
+        MemoryModel standing =
+                CostModel.of(BASE, settings("engine.rounds=standing")).memory();
+        MemoryModel jobs = CostModel.of(BASE, settings("engine.rounds=jobs")).memory();
+        long image = 4L * 3 * 224 * 224;
+        assertThat(standing.executor(2, 8, 4).heap() - jobs.executor(2, 8, 4).heap())
+                .isEqualTo(2 * 8 * image);
+        assertThat(standing.local(2, 8, 12).heap() - jobs.local(2, 8, 12).heap())
+                .as("a batch of the evaluation is larger")
+                .isEqualTo(2 * 4 * image);
+    }
 }

@@ -59,41 +59,6 @@ class PlanTest {
                 "500x375");
     }
 
-    @Test
-    void aGpuWaitsForTheOneTaskThatPreparesItsImages() {
-        CostModel costs = costs("training.batchSize=64", "training.shards=4");
-        double computes = costs.step(1, gpu(60, 1, Feed.NONE)).computing();
-        CostModel.Step fed = costs.step(1, gpu(60, 1, new Feed(8, 8, 100, 500)));
-        assertThat(fed.computing()).isEqualTo(computes);
-        assertThat(fed.feeding()).as("64 images, one after the other").isCloseTo(64 / 500.0, percent());
-        assertThat(costs.step(2, gpu(60, 1, new Feed(8, 8, 100, 500))).feeding())
-                .isCloseTo(32 / 500.0, percent());
-    }
-
-    /** Two tasks of a GPU, four shards; a shard computes in 1 and is prepared in 2.5: computed from 2.5, 3.5, 6 and 7 on, the last ends at 8. */
-    @Test
-    void tasksThatShareAGpuPrepareWhileAnotherComputes() {
-        CostModel costs = costs("training.batchSize=64", "training.shards=4");
-        double shard = costs.step(1, gpu(60, 1, Feed.NONE)).computing() / 4;
-        Feed feed = new Feed(16, 16, 100, 16 / (2.5 * shard));
-        assertThat(costs.step(1, gpu(60, 2, feed)).feeding()).isCloseTo((8 - 4) * shard, percent());
-        assertThat(costs.step(1, gpu(60, 1, feed)).feeding()).isCloseTo(4 * 2.5 * shard, percent());
-        assertThat(costs.step(1, gpu(60, 4, new Feed(2, 2, 100, feed.step()))).feeding())
-                .as("four tasks on two cores")
-                .isCloseTo((8 - 4) * shard, percent());
-    }
-
-    /** A step begins when its parameters arrive: nothing is prepared before, so each GPU waits for the first of its three shards. */
-    @Test
-    void theFirstPreparationOfAStepIsNeverHidden() {
-        CostModel costs = costs("training.batchSize=96", "training.shards=12");
-        double shard = costs.step(4, gpu(60, 1, Feed.NONE)).computing() / 3;
-        for (double prepares : new double[] {0.1, 1.1, 1.9}) {
-            Feed feed = new Feed(16, 16, 100, 8 / (prepares * shard));
-            assertThat(costs.step(4, gpu(60, 3, feed)).feeding()).isCloseTo(prepares * shard, percent());
-        }
-    }
-
     private static Percentage percent() {
         return Percentage.withPercentage(1e-6);
     }
@@ -188,7 +153,8 @@ class PlanTest {
         Executor round = new Executor(1e5, false, 2, 10, Feed.NONE, new Round(5.0, 0));
         assertThat(Limit.of(costs, 4, round)).isEqualTo(Limit.ROUNDS);
         assertThat(Limit.sentence(costs, 4, round)).startsWith("The round (--round) limits: ");
-        Executor images = new Executor(1e5, false, 2, 10, new Feed(2, 2, 100, 10), Round.COUNTED);
+        Executor images =
+                new Executor(1e5, false, 2, Double.POSITIVE_INFINITY, new Feed(2, 2, 100, 10), new Round(0.0, 0));
         assertThat(Limit.of(costs, 4, images)).isEqualTo(Limit.IMAGES);
         assertThat(Limit.sentence(costs, 4, images))
                 .startsWith("Preparing images limits: a step waits 800 ms for images and computes ")
@@ -199,7 +165,8 @@ class PlanTest {
     /** On each of 4 GPUs two shards, which compute in 1 and are prepared in 1: 4 with one task; with n tasks and n shards of 2/n, 2/n + 2. */
     @Test
     void aGpuIsSharedAmongAsManyTasksAsShortenAStep() {
-        CostModel costs = costs("training.batchSize=1024", "training.shards=8", "training.microBatch=128");
+        CostModel costs =
+                costs("training.batchSize=1024", "training.shards=8", "training.microBatch=128", "engine.rounds=jobs");
         double shard = costs.step(4, gpu(100, 1, Feed.NONE)).computing() / 2;
         Executor one = gpu(100, 1, new Feed(1, 1, 300, 128 / shard));
         Executor free = new Executor(1e5, true, 1, 100, one.feed(), new Round(0.0, 0));

@@ -314,6 +314,12 @@ public final class Device implements Serializable {
         return Backend.memory(kernels);
     }
 
+    /** Returns whether this task computes on a GPU. */
+    public boolean onGpu() {
+        takeGpu();
+        return Backend.onGpu(kernels);
+    }
+
     /** Returns what computes here. */
     private Kind here() {
         takeGpu();

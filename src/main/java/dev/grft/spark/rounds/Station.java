@@ -13,6 +13,7 @@ import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BinaryOperator;
 import java.util.function.BooleanSupplier;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -53,9 +54,20 @@ public final class Station {
 
     /** Computes a shard's part of a round. */
     public interface Computing {
-        /** Returns the part, null if the shard has none. */
+        /**
+         * Returns the part, null if the shard has none.
+         *
+         * @param coming returns what this JVM will probably compute next
+         */
         @Nullable
-        Packet part(Packet sent, int shard);
+        Packet part(Packet sent, int shard, Supplier<Worker.Coming<Packet>> coming);
+
+        /**
+         * Prepares for a later round. A thread without a shard calls it once before each wait, also if news arrives meanwhile. It must not fail.
+         *
+         * @param over returns whether the thread is to end, so this method should return soon
+         */
+        default void idle(Worker.Coming<Packet> coming, BooleanSupplier over) {}
     }
 
     private Station(int shards, BinaryOperator<Packet> plus) {
@@ -184,13 +196,13 @@ public final class Station {
     private int work(Computing computing, BooleanSupplier ended) throws Link.Broken, InterruptedException {
         int computed = 0;
         while (true) {
-            Worker.Task<Packet> task = take(ended);
+            Worker.Task<Packet> task = take(computing, ended);
             if (task == null) {
                 return computed;
             }
             Packet part;
             try {
-                part = computing.part(Objects.requireNonNull(task.round().sent()), task.shard());
+                part = computing.part(Objects.requireNonNull(task.round().sent()), task.shard(), worker::coming);
             } catch (Throwable e) { // Spark throws checked exceptions undeclared
                 worker.failed(task);
                 wake();
@@ -256,10 +268,13 @@ public final class Station {
     }
 
     /** Returns the next shard to compute, as soon as there is one; null if the work is over. */
-    private Worker.@Nullable Task<Packet> take(BooleanSupplier ended) throws Link.Broken, InterruptedException {
+    private Worker.@Nullable Task<Packet> take(Computing computing, BooleanSupplier ended)
+            throws Link.Broken, InterruptedException {
+        boolean idled = false; // since the last wait
         while (true) {
             Answer news = null;
             boolean ask = false;
+            boolean idle = false;
             long question = 0;
             synchronized (this) {
                 requireNotLost();
@@ -274,8 +289,10 @@ public final class Station {
                     ask = worker.isIdle() && !asking && !delivering;
                     asking |= ask;
                     question = ask ? ++questions : 0;
-                    if (!ask) {
+                    idle = !ask && !idled;
+                    if (!ask && !idle) {
                         wait(LOOK_MILLIS);
+                        idled = false;
                     }
                 } else if (!fetching) {
                     news = answer;
@@ -289,6 +306,9 @@ public final class Station {
                 sent = question;
             } else if (news != null) {
                 takeIn(news);
+            } else if (idle) {
+                computing.idle(worker.coming(), () -> isOver() || ended.getAsBoolean());
+                idled = true;
             }
         }
     }

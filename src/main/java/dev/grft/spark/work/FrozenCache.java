@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.BooleanSupplier;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -81,8 +82,10 @@ public final class FrozenCache implements Serializable, AutoCloseable {
      * @param place of the shard: a word and its number, which stand for the same examples as long as the cache is open
      * @param indices of the examples in the shard
      * @param seeds {@code [B]}, see {@link Batch#seeds}
+     * @param unwanted see {@link Sampler#batches}
      */
-    Batch batch(String place, Shard shard, int[] indices, long[] seeds, Preprocess preprocess) {
+    Batch batch(
+            String place, Shard shard, int[] indices, long[] seeds, Preprocess preprocess, BooleanSupplier unwanted) {
         int size = indices.length;
         OutputFile file = file(place, shard.size());
         float[] @Nullable [] outputs = new float[size][];
@@ -90,6 +93,7 @@ public final class FrozenCache implements Serializable, AutoCloseable {
         Target[] targets = new Target[size];
         float[] weights = new float[size];
         for (int b = 0; b < size; b++) {
+            Sampler.requireWanted(unwanted);
             targets[b] = shard.target(indices[b]);
             weights[b] = shard.weight(indices[b]);
             outputs[b] = file.read(indices[b]);

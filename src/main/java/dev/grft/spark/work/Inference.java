@@ -262,7 +262,8 @@ public final class Inference {
                                                             IntStream.range(from, to)
                                                                     .toArray(),
                                                             new long[to - from],
-                                                            prepared);
+                                                            prepared,
+                                                            () -> false);
                                             return outputs(piece, block, size, reading, sight, pulse, fold.begin())
                                                     .iterator();
                                         },

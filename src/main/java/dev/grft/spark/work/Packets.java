@@ -42,6 +42,16 @@ final class Packets {
                 numbers[1]));
     }
 
+    /** Returns the first step that an order asks for. */
+    static long step(Packet order) {
+        return (long) order.numbers()[1];
+    }
+
+    /** Returns the first step that an order does not ask for any more. */
+    static long end(Packet order) {
+        return step(order) + (long) order.numbers()[3];
+    }
+
     static Packet of(StepGradient part) {
         return new Packet(new double[] {GRADIENT, part.loss(), part.examples(), part.inputSeconds()}, part.gradient());
     }

@@ -44,7 +44,7 @@ public final class Rounds implements RoundSource {
      *
      * @param reach of the session; after an executor could not connect, no tasks stay
      * @param standing whether tasks stay, as long as all executors reach the driver
-     * @param steps of the whole training, for people
+     * @param steps of the whole training, for people; standing tasks prepare nothing after them
      * @throws UserError if they cannot stay
      */
     public static RoundSource of(
@@ -78,7 +78,7 @@ public final class Rounds implements RoundSource {
                             "step " + sampler.stepsDone(step + 1),
                             shards.mapPartitionsWithIndex(
                                     (shard, part) -> {
-                                        StepInput input = new StepInput(batches, shard, part, handled);
+                                        StepInput input = new StepInput(batches, shard, part, handled, null);
                                         Iterator<Batch> some = input.of(step);
                                         return (some.hasNext()
                                                         ? List.of(exchange.answer(
@@ -108,7 +108,7 @@ public final class Rounds implements RoundSource {
                                     + sampler.stepsDone(from.step() + count),
                             shards.mapPartitionsWithIndex(
                                     (shard, part) -> {
-                                        StepInput input = new StepInput(batches, shard, part, handled);
+                                        StepInput input = new StepInput(batches, shard, part, handled, null);
                                         return List.of(exchange.answer(
                                                         shard,
                                                         state -> Replicas.with(

@@ -15,8 +15,10 @@ import java.util.AbstractList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
+import java.util.concurrent.CancellationException;
+import java.util.function.BooleanSupplier;
 import java.util.stream.IntStream;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -140,12 +142,21 @@ public final class Sampler implements Serializable {
 
     /**
      * Returns a shard's part of a step's batch, in batches of as many examples as a task computes at once; none if the step takes no
-     * example of the shard. A batch is read when the stream comes to it.
+     * example of the shard. A view: each access reads and augments a batch.
      *
      * @param number of the shard
      * @param step from 0
      */
-    Stream<Batch> batches(int number, Shard shard, long step) {
+    List<Batch> batches(int number, Shard shard, long step) {
+        return batches(number, shard, step, () -> false);
+    }
+
+    /**
+     * Returns a shard's part of a step's batch, which may not be needed any more while it is read.
+     *
+     * @param unwanted asked before each image. If it returns true, or the thread is interrupted, an access throws {@link CancellationException}
+     */
+    List<Batch> batches(int number, Shard shard, long step, BooleanSupplier unwanted) {
         if (shard.size() == 0) {
             throw UserError.of(
                     "training.shards is %d, but shard %d has no image; use fewer shards than images", shards, number);
@@ -153,18 +164,36 @@ public final class Sampler implements Serializable {
         int[] counts = balance.counts();
         Part part = counts == null ? next(number, shard, step) : drawn(number, shard, counts, step);
         int size = part.indices.length;
-        return IntStream.range(0, (size + atOnce - 1) / atOnce)
-                .mapToObj(i -> part.range(i * atOnce, Math.min(size, (i + 1) * atOnce)))
-                .map(some -> (frozen == null ? batch(shard, some) : batch(number, shard, some, frozen))
+        return new AbstractList<>() {
+            @Override
+            public Batch get(int index) {
+                Part some =
+                        part.range(Objects.checkIndex(index, size()) * atOnce, Math.min(size, (index + 1) * atOnce));
+                return (frozen == null ? batch(shard, some, unwanted) : batch(number, shard, some, frozen, unwanted))
                         .mixed(augment, number, first + step)
-                        .treated(treatment));
+                        .treated(treatment);
+            }
+
+            @Override
+            public int size() {
+                return (size + atOnce - 1) / atOnce;
+            }
+        };
     }
 
-    private Batch batch(Shard shard, Part part) {
+    /** Throws {@link CancellationException} if a batch is not needed any more. */
+    static void requireWanted(BooleanSupplier unwanted) {
+        if (Thread.currentThread().isInterrupted() || unwanted.getAsBoolean()) {
+            throw new CancellationException("a batch is not needed any more");
+        }
+    }
+
+    private Batch batch(Shard shard, Part part, BooleanSupplier unwanted) {
         List<Example> examples = (augment.crop() ? shard.withSources() : shard).examples();
         List<Example> chosen = new AbstractList<>() { // read one by one, not all at a time
                     @Override
                     public Example get(int index) {
+                        requireWanted(unwanted);
                         return examples.get(part.indices[index]);
                     }
 
@@ -176,11 +205,11 @@ public final class Sampler implements Serializable {
         return Batch.augmented(chosen, preprocess, augment, part.epochs, 1);
     }
 
-    private Batch batch(int number, Shard shard, Part part, FrozenCache cache) {
+    private Batch batch(int number, Shard shard, Part part, FrozenCache cache, BooleanSupplier unwanted) {
         long[] seeds = IntStream.range(0, part.indices.length)
                 .mapToLong(b -> augment.seed(part.epochs[b], shard.id(part.indices[b]), 0))
                 .toArray();
-        return cache.batch("shard " + number, shard, part.indices, seeds, preprocess);
+        return cache.batch("shard " + number, shard, part.indices, seeds, preprocess, unwanted);
     }
 
     /** Returns the next examples of the shard's own endless order. */

@@ -60,7 +60,7 @@ public final class StandingRounds implements RoundSource {
     private static final String NOWHERE = "none";
     private static final long LOOK_MILLIS = 250;
     private static final int MOST_LOSSES = 8; // of executors, in one step
-    private static final Coordinator.Patience PATIENCE = new Coordinator.Patience(
+    static final Coordinator.Patience PATIENCE = new Coordinator.Patience(
             TimeUnit.SECONDS.toNanos(30), TimeUnit.SECONDS.toNanos(5), 3, TimeUnit.SECONDS.toNanos(1));
 
     private final JavaSparkContext spark;
@@ -88,11 +88,11 @@ public final class StandingRounds implements RoundSource {
     /**
      * Returns gradients of these shards.
      *
-     * @param steps of the whole training, for people
+     * @param steps of the whole training, after which nothing is prepared ahead
      */
     public StandingRounds(
             JavaSparkContext spark, JavaRDD<Shard> shards, Sampler sampler, Replicas.Recipe recipe, long steps) {
-        this(spark, shards, sampler, recipe, steps, TURN, FAREWELL, spark.isLocal());
+        this(spark, shards, sampler, recipe, steps, TURN, FAREWELL, PATIENCE, spark.isLocal());
     }
 
     /**
@@ -100,6 +100,7 @@ public final class StandingRounds implements RoundSource {
      *
      * @param turn how long a job makes steps after its first one
      * @param farewell how long its tasks may take to end; then it is cancelled
+     * @param patience of the driver with its tasks
      * @param local whether tasks reach the driver without a port
      */
     @SuppressWarnings("FutureReturnValueIgnored") // of the timer, which the end stops
@@ -111,6 +112,7 @@ public final class StandingRounds implements RoundSource {
             long steps,
             Duration turn,
             Duration farewell,
+            Coordinator.Patience patience,
             boolean local) {
         this.spark = spark;
         this.shards = shards;
@@ -121,7 +123,7 @@ public final class StandingRounds implements RoundSource {
         this.turn = turn;
         this.farewell = farewell;
         this.pulse = Pulse.of(spark.sc());
-        this.driver = new Coordinator<>(count, Packets::plus, PATIENCE, System::nanoTime);
+        this.driver = new Coordinator<>(count, Packets::plus, patience, System::nanoTime);
         this.direct = local ? Sent.of(spark, driver) : null;
         this.unreached = spark.sc().collectionAccumulator();
         this.timer =
@@ -400,6 +402,7 @@ public final class StandingRounds implements RoundSource {
                         name, Reach.host(spark.getConf()), open == null ? 0 : open.port(), token, count, direct),
                 sampler,
                 recipe,
+                steps,
                 pulse,
                 unreached);
     }

@@ -2,6 +2,7 @@ package dev.grft.spark.work;
 
 import dev.grft.data.Batch;
 import dev.grft.rounds.Coordinator;
+import dev.grft.rounds.Worker;
 import dev.grft.spark.cluster.Pulse;
 import dev.grft.spark.cluster.Sent;
 import dev.grft.spark.rounds.Client;
@@ -11,6 +12,8 @@ import dev.grft.spark.rounds.Station;
 import java.io.Serializable;
 import java.util.Iterator;
 import java.util.UUID;
+import java.util.function.BooleanSupplier;
+import java.util.function.Supplier;
 import org.apache.spark.SparkEnv;
 import org.apache.spark.TaskContext;
 import org.apache.spark.util.CollectionAccumulator;
@@ -29,6 +32,7 @@ final class StandingTask implements StandingRdd.Work {
     private final Driver driver;
     private final Sampler batches;
     private final Replicas.Recipe network;
+    private final long steps;
     private final Pulse pulse;
     private final CollectionAccumulator<String> unreached;
 
@@ -75,17 +79,20 @@ final class StandingTask implements StandingRdd.Work {
     /**
      * Returns the task.
      *
+     * @param steps of the whole training, after which nothing is prepared
      * @param unreached gets a sentence from each task that cannot reach the driver
      */
     StandingTask(
             Driver driver,
             Sampler batches,
             Replicas.Recipe network,
+            long steps,
             Pulse pulse,
             CollectionAccumulator<String> unreached) {
         this.driver = driver;
         this.batches = batches;
         this.network = network;
+        this.steps = steps;
         this.pulse = pulse;
         this.unreached = unreached;
     }
@@ -96,16 +103,17 @@ final class StandingTask implements StandingRdd.Work {
      */
     @Override
     public int work(StandingRdd.Reader reader, TaskContext context) {
+        try (Ahead.Task ahead = Ahead.enter(driver.training, batches, steps, network.device.onGpu())) {
+            return work(new Parts(reader, ahead), context);
+        }
+    }
+
+    private int work(Parts parts, TaskContext context) {
         for (int attempt = 1; ; attempt++) {
             try {
                 Thread.sleep(attempt == 1 ? 0 : PAUSE_MILLIS);
                 return Station.work(
-                        driver.training,
-                        driver::link,
-                        driver.shards,
-                        Packets::plus,
-                        (sent, shard) -> part(Packets.order(sent), shard, reader),
-                        context::isInterrupted);
+                        driver.training, driver::link, driver.shards, Packets::plus, parts, context::isInterrupted);
             } catch (Link.Broken e) {
                 if (context.isInterrupted()) {
                     throw new IllegalStateException("a task that was to end has lost the driver", e);
@@ -122,21 +130,39 @@ final class StandingTask implements StandingRdd.Work {
         }
     }
 
-    private @Nullable Packet part(Packets.Order order, int shard, StandingRdd.Reader reader) {
-        StepInput input = new StepInput(batches, shard, reader.shard(shard), pulse);
-        if (order.local()) {
-            return Replicas.with(
-                    network,
-                    replica -> Packets.of(replica.steps(
-                                    order.state(), order.count(), order.clipNorm(), i -> input.of(order.step() + i))
-                            .after(input.computed(order.count()))));
+    /** What the task computes, and what it prepares while it waits. */
+    private final class Parts implements Station.Computing {
+        private final StandingRdd.Reader reader;
+        private final Ahead.Task ahead;
+
+        Parts(StandingRdd.Reader reader, Ahead.Task ahead) {
+            this.reader = reader;
+            this.ahead = ahead;
         }
-        Iterator<Batch> some = input.of(order.step());
-        return !some.hasNext()
-                ? null
-                : Replicas.with(network, replica -> {
-                    replica.load(order.state().trained());
-                    return Packets.of(replica.gradient(some).after(input.computed(1)));
-                });
+
+        @Override
+        public @Nullable Packet part(Packet sent, int shard, Supplier<Worker.Coming<Packet>> coming) {
+            Packets.Order order = Packets.order(sent);
+            StepInput input = new StepInput(batches, shard, reader.shard(shard), pulse, ahead.of(sent, coming));
+            if (order.local()) {
+                return Replicas.with(
+                        network,
+                        replica -> Packets.of(replica.steps(
+                                        order.state(), order.count(), order.clipNorm(), i -> input.of(order.step() + i))
+                                .after(input.computed(order.count()))));
+            }
+            Iterator<Batch> some = input.of(order.step());
+            return !some.hasNext()
+                    ? null
+                    : Replicas.with(network, replica -> {
+                        replica.load(order.state().trained());
+                        return Packets.of(replica.gradient(some).after(input.computed(1)));
+                    });
+        }
+
+        @Override
+        public void idle(Worker.Coming<Packet> coming, BooleanSupplier over) {
+            ahead.prepare(coming, over);
+        }
     }
 }

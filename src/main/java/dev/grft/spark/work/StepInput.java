@@ -5,6 +5,9 @@ import dev.grft.spark.cluster.ExecutorGauges;
 import dev.grft.spark.cluster.Pulse;
 import dev.grft.spark.images.Shard;
 import java.util.Iterator;
+import java.util.List;
+import java.util.NoSuchElementException;
+import org.jspecify.annotations.Nullable;
 
 /** A shard's part of the batches of steps, which notes how long its task waits for them, and counts the images. */
 final class StepInput {
@@ -12,6 +15,7 @@ final class StepInput {
     private final int number;
     private final Shard shard;
     private final Pulse pulse;
+    private final Ahead.@Nullable Task ahead;
     private final long started = System.nanoTime();
     private double seconds;
 
@@ -19,12 +23,17 @@ final class StepInput {
      * Returns the input of a shard.
      *
      * @param part has the shard, which is made or found when it is asked for
+     * @param ahead has what was prepared before; null if nothing is
      */
-    StepInput(Sampler batches, int number, Iterator<Shard> part, Pulse pulse) {
+    StepInput(Sampler batches, int number, Iterator<Shard> part, Pulse pulse, Ahead.@Nullable Task ahead) {
         this.batches = batches;
         this.number = number;
         this.pulse = pulse;
+        this.ahead = ahead;
         this.shard = part.next();
+        if (ahead != null) {
+            ahead.begins(number, shard);
+        }
         waited(started);
     }
 
@@ -39,22 +48,35 @@ final class StepInput {
         return seconds;
     }
 
-    /** Returns the batches of a step, each read when it is asked for. */
+    /** Returns the batches of a step, each read when {@code hasNext} comes to it, if it was not prepared before. */
     Iterator<Batch> of(long step) {
-        Iterator<Batch> read = batches.batches(number, shard, step).iterator();
+        List<Batch> all = batches.batches(number, shard, step);
         return new Iterator<>() {
+            private int next;
+            private @Nullable Batch read;
+
             @Override
             public boolean hasNext() {
-                long start = System.nanoTime();
-                boolean more = read.hasNext(); // a stream's iterator reads here
-                waited(start);
-                return more;
+                if (read == null && next < all.size()) {
+                    long start = System.nanoTime();
+                    read = ahead == null ? all.get(next) : ahead.take(number, step, next, () -> all.get(next));
+                    waited(start);
+                }
+                return read != null;
             }
 
             @Override
             public Batch next() {
-                Batch batch = read.next();
+                if (!hasNext() || read == null) {
+                    throw new NoSuchElementException();
+                }
+                Batch batch = read;
+                read = null;
+                next++;
                 pulse.beat(batch.size());
+                if (ahead != null) {
+                    ahead.computes(number, step, next, all.size());
+                }
                 return batch;
             }
         };

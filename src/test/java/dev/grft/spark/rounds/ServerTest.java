@@ -8,6 +8,7 @@ import dev.grft.UserError;
 import dev.grft.rounds.Coordinator;
 import dev.grft.rounds.Node;
 import dev.grft.rounds.Round;
+import dev.grft.rounds.Worker;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
@@ -27,6 +28,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
+import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.apache.spark.SecurityManager;
 import org.apache.spark.SparkConf;
@@ -68,7 +70,7 @@ class ServerTest {
     }
 
     /** Returns what a shard makes of a vector: all of it, times the number of the shard and of the round. */
-    private static Packet part(Packet sent, int shard) {
+    private static Packet part(Packet sent, int shard, Supplier<Worker.Coming<Packet>> coming) {
         float[] vector = new float[sent.vector().length];
         for (int i = 0; i < vector.length; i++) {
             vector[i] = (float) (sent.numbers()[0] * shard * sent.vector()[i]);

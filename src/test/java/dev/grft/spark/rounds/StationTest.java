@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.grft.rounds.Coordinator;
 import dev.grft.rounds.Node;
 import dev.grft.rounds.Round;
+import dev.grft.rounds.Worker;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -23,6 +24,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BinaryOperator;
 import java.util.function.BooleanSupplier;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -118,7 +120,7 @@ class StationTest {
         List<Future<Integer>> all = new ArrayList<>();
         var sum = driver.begin(new Packet(new double[] {0}, new float[0]));
         for (String name : List.of("one", "another")) {
-            all.addAll(start(name, 3, (sent, shard) -> {
+            all.addAll(start(name, 3, (sent, shard, coming) -> {
                 computed.incrementAndGet();
                 return new Packet(new double[] {sent.numbers()[0] + shard}, new float[0]);
             }));
@@ -144,14 +146,14 @@ class StationTest {
     void aShardThatAThreadCannotFinishGoesToAnother() throws Exception {
         AtomicBoolean failed = new AtomicBoolean();
         var sum = driver.begin(new Packet(new double[] {0}, new float[0]));
-        List<Future<Integer>> two = start("failing", 2, (sent, shard) -> {
+        List<Future<Integer>> two = start("failing", 2, (sent, shard, coming) -> {
             if (shard == 3 && !failed.getAndSet(true)) {
                 throw new IllegalStateException("this task is lost");
             }
             return new Packet(new double[] {shard}, new float[0]);
         });
         if (two.get(0).isDone()) { // alone, a thread takes its worker along
-            two.addAll(start("failing", 1, (sent, shard) -> new Packet(new double[] {shard}, new float[0])));
+            two.addAll(start("failing", 1, (sent, shard, coming) -> new Packet(new double[] {shard}, new float[0])));
         }
         assertThat(sum.get(30, TimeUnit.SECONDS).numbers()).containsExactly(55);
         driver.rest();
@@ -185,7 +187,7 @@ class StationTest {
     void aWorkerThatTheDriverHasForgottenAsksAgain() throws Exception {
         driver.begin(new Packet(new double[] {0}, new float[0]));
         List<Future<Integer>> one =
-                start("forgotten", 1, (sent, shard) -> new Packet(new double[] {shard}, new float[0]));
+                start("forgotten", 1, (sent, shard, coming) -> new Packet(new double[] {shard}, new float[0]));
         for (int round = 0; round < 3; round++) {
             var sum = driver.begin(new Packet(new double[] {0}, new float[0]));
             assertThat(sum.get(30, TimeUnit.SECONDS).numbers()).containsExactly(55);
@@ -209,7 +211,7 @@ class StationTest {
                 super.deliver(round, node, value);
             }
         };
-        List<Future<Integer>> lost = start("broken", 2, maker, (sent, shard) -> {
+        List<Future<Integer>> lost = start("broken", 2, maker, (sent, shard, coming) -> {
             await(both);
             return new Packet(new double[] {shard}, new float[0]);
         });
@@ -218,7 +220,7 @@ class StationTest {
         }
         broken.set(false);
         List<Future<Integer>> again =
-                start("broken", 2, maker, (sent, shard) -> new Packet(new double[] {shard}, new float[0]));
+                start("broken", 2, maker, (sent, shard, coming) -> new Packet(new double[] {shard}, new float[0]));
         assertThat(sum.get(30, TimeUnit.SECONDS).numbers()).containsExactly(55);
         driver.rest();
         for (Future<Integer> one : again) {
@@ -247,7 +249,7 @@ class StationTest {
                         throw new OutOfMemoryError("none for the beat");
                     }
                 },
-                (sent, shard) -> null);
+                (sent, shard, coming) -> null);
         assertThatThrownBy(() -> one.get(0).get(30, TimeUnit.SECONDS)).hasStackTraceContaining("none for the beat");
         assertThat(driver.workers()).isEmpty();
     }
@@ -262,7 +264,7 @@ class StationTest {
                 Narrow::new,
                 SHARDS,
                 StationTest::plus,
-                (sent, shard) -> {
+                (sent, shard, coming) -> {
                     ended.set(shard == 6);
                     return new Packet(new double[] {shard}, new float[0]);
                 },
@@ -270,7 +272,7 @@ class StationTest {
         assertThat(one.get(30, TimeUnit.SECONDS)).isEqualTo(7);
         assertThat(driver.workers()).isEmpty();
         List<Integer> again = new CopyOnWriteArrayList<>();
-        List<Future<Integer>> other = start("another", 1, (sent, shard) -> {
+        List<Future<Integer>> other = start("another", 1, (sent, shard, coming) -> {
             again.add(shard);
             return new Packet(new double[] {shard}, new float[0]);
         });
@@ -295,10 +297,10 @@ class StationTest {
                     }
                     return new Narrow();
                 },
-                (sent, shard) -> new Packet(new double[] {shard}, new float[0]));
+                (sent, shard, coming) -> new Packet(new double[] {shard}, new float[0]));
         // One thread: of two, the second may come when the first has done all and left.
         List<Future<Integer>> other =
-                start("other", 1, (sent, shard) -> new Packet(new double[] {shard}, new float[0]));
+                start("other", 1, (sent, shard, coming) -> new Packet(new double[] {shard}, new float[0]));
         assertThat(sum.get(30, TimeUnit.SECONDS).numbers()).containsExactly(55);
         driver.rest();
         for (Future<Integer> one : other) {
@@ -332,7 +334,7 @@ class StationTest {
                             return super.beat(slots);
                         }
                     },
-                    (sent, shard) -> null);
+                    (sent, shard, coming) -> null);
             assertThat(beating.await(30, TimeUnit.SECONDS)).isTrue();
             driver.rest();
             one.get(0).get(30, TimeUnit.SECONDS);
@@ -363,7 +365,7 @@ class StationTest {
         }
     }
 
-    private static Packet number(Packet sent, int shard) {
+    private static Packet number(Packet sent, int shard, Supplier<Worker.Coming<Packet>> coming) {
         return new Packet(new double[] {shard}, new float[0]);
     }
 
@@ -372,7 +374,7 @@ class StationTest {
     void aWorkerWhoseSumHasFailedDeliversNothing() throws Exception {
         AtomicBoolean full = new AtomicBoolean(true);
         var sum = driver.begin(new Packet(new double[] {0}, new float[0]));
-        Station.Computing computing = (sent, shard) -> new Packet(new double[] {shard}, new float[0]);
+        Station.Computing computing = (sent, shard, coming) -> new Packet(new double[] {shard}, new float[0]);
         BinaryOperator<Packet> plus = (a, b) -> {
             a.numbers()[0] += b.numbers()[0];
             if (b.numbers()[0] == 3 && full.getAndSet(false)) {
@@ -399,7 +401,7 @@ class StationTest {
                         Narrow::new,
                         SHARDS,
                         StationTest::plus,
-                        (sent, shard) -> {
+                        (sent, shard, coming) -> {
                             throw sneaky(new IOException("a piece of a broadcast is lost"));
                         },
                         () -> false))
@@ -423,7 +425,7 @@ class StationTest {
                         },
                         SHARDS,
                         (a, b) -> a,
-                        (sent, shard) -> null,
+                        (sent, shard, coming) -> null,
                         () -> false))
                 .hasMessage("nobody is there");
     }

@@ -10,10 +10,10 @@ import org.apache.logging.log4j.core.appender.AbstractAppender;
 import org.apache.logging.log4j.core.config.Property;
 
 /** Collects what a class warns of. */
-final class Warnings extends AbstractAppender {
+public final class Warnings extends AbstractAppender {
     private final List<String> said = new CopyOnWriteArrayList<>();
 
-    interface Act {
+    public interface Act {
         void run() throws Exception;
     }
 
@@ -22,7 +22,7 @@ final class Warnings extends AbstractAppender {
     }
 
     /** Returns the warnings and errors of a class while something is done. */
-    static List<String> of(Class<?> who, Act act) throws Exception {
+    public static List<String> of(Class<?> who, Act act) throws Exception {
         Warnings warnings = new Warnings();
         warnings.start();
         Logger logger = (Logger) LogManager.getLogger(who);

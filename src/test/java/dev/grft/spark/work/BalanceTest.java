@@ -105,7 +105,7 @@ class BalanceTest {
                             Shard shard = part.next();
                             List<List<Integer>> some = new ArrayList<>();
                             for (long step = 0; step < 20; step++) {
-                                some.add(sampler.batches(number, shard, step)
+                                some.add(sampler.batches(number, shard, step).stream()
                                         .map(Batch::size)
                                         .toList());
                             }
@@ -130,7 +130,7 @@ class BalanceTest {
                             Shard shard = part.next();
                             List<int[]> some = new ArrayList<>();
                             for (long step = 0; step < steps; step++) {
-                                some.add(sampler.batches(number, shard, step)
+                                some.add(sampler.batches(number, shard, step).stream()
                                         .flatMapToInt(batch -> IntStream.of(batch.labels()))
                                         .toArray());
                             }
@@ -179,7 +179,7 @@ class BalanceTest {
     }
 
     private static List<Long> seeds(Sampler sampler, int number, Shard shard, long step) {
-        return new ArrayList<>(sampler.batches(number, shard, step)
+        return new ArrayList<>(sampler.batches(number, shard, step).stream()
                 .map(Batch::seeds)
                 .flatMapToLong(java.util.Arrays::stream)
                 .boxed()

@@ -181,7 +181,7 @@ class FrozenCacheTest extends OnSpark {
                 replica.gradient(sampler.batches(0, shard, step).iterator());
             }
             Files.write(file.toPath(), new byte[0]); // a read of pixels would fail
-            List<Batch> again = sampler.batches(0, shard, 4).toList();
+            List<Batch> again = sampler.batches(0, shard, 4).stream().toList();
             assertThat(replica.gradient(again.iterator()).examples()).isEqualTo(8);
         }
     }
@@ -225,21 +225,28 @@ class FrozenCacheTest extends OnSpark {
 
     /** Returns the gradients of the steps of some epochs, and the parameters after steps that the shards make alone. */
     private static List<float[]> training(Settings settings, @Nullable FrozenCache from) {
+        return training(settings, from, false);
+    }
+
+    private static List<float[]> training(Settings settings, @Nullable FrozenCache from, boolean standing) {
         List<float[]> gradients = new ArrayList<>();
         JavaRDD<Shard> shards = shards();
         try (ModelBroadcast model = ModelBroadcast.of(context, CONFIG, Initial.vit(CONFIG, 1));
                 Replicas.Recipe recipe = new Replicas.Recipe(
                         context, model, LAST, configuration(settings), true, Device.of(context, settings.engine()))) {
             Sampler sampler = sampler(settings);
-            GradientSource rounds = new Rounds(context, shards, from == null ? sampler : sampler.from(from), recipe, 9);
-            for (int step = 0; step < EPOCHS * IMAGES / 8; step++) {
-                StepGradient gradient = rounds.gradient(step, trained());
-                assertThat(gradient.examples()).isEqualTo(8);
-                gradients.add(gradient.gradient());
+            Sampler all = from == null ? sampler : sampler.from(from);
+            try (GradientSource rounds =
+                    Rounds.of(new Reach(problem -> {}), standing, context, shards, all, recipe, 12)) {
+                for (int step = 0; step < EPOCHS * IMAGES / 8; step++) {
+                    StepGradient gradient = rounds.gradient(step, trained());
+                    assertThat(gradient.examples()).isEqualTo(8);
+                    gradients.add(gradient.gradient());
+                }
+                gradients.add(rounds.localSteps(LearnerState.start(trained()), 3, 0)
+                        .state()
+                        .trained());
             }
-            gradients.add(rounds.localSteps(LearnerState.start(trained()), 3, 0)
-                    .state()
-                    .trained());
         }
         return gradients;
     }
@@ -260,6 +267,8 @@ class FrozenCacheTest extends OnSpark {
         List<float[]> withRoom = training(settings, cache(ENOUGH));
         assertThat(FrozenCache.taken()).isEqualTo(IMAGES * OUTPUT);
         nothingIsLeft();
+        List<float[]> ahead = training(settings, cache(ENOUGH), true); // standing tasks prepare batches ahead
+        nothingIsLeft();
         List<float[]> inOtherParts =
                 training(settings("engine.precision=" + precision, "engine.recompute=true"), cache(ENOUGH));
 
@@ -267,6 +276,7 @@ class FrozenCacheTest extends OnSpark {
         for (int i = 0; i < withRoom.size(); i++) {
             assertThat(withRoom.get(i)).as("step %s", i).isEqualTo(withoutRoom.get(i));
             assertThat(withSomeRoom.get(i)).as("step %s", i).isEqualTo(withoutRoom.get(i));
+            assertThat(ahead.get(i)).as("step %s", i).isEqualTo(withoutRoom.get(i));
             assertThat(inOtherParts.get(i)).as("step %s", i).isEqualTo(withoutRoom.get(i));
             for (int j = 0; j < withRoom.get(i).length; j++) {
                 assertThat(withRoom.get(i)[j]).isCloseTo(batches.get(i)[j], Offset.offset(1e-4f));

@@ -101,11 +101,14 @@ class StandingRoundsTest {
         return source(maker, examples, Balance.NONE, batchSize);
     }
 
-    private static <T extends GradientSource> T source(
-            Maker<T> maker, JavaRDD<Shard> examples, Balance balance, int batchSize) {
-        int shards = examples.getNumPartitions();
-        Settings settings = Tiny.settings(
-                List.of("augmentation.flip=true", "training.batchSize=" + batchSize, "training.shards=" + shards));
+    static <T extends GradientSource> T source(
+            Maker<T> maker, JavaRDD<Shard> examples, Balance balance, int batchSize, String... more) {
+        List<String> sets = new ArrayList<>(List.of(more));
+        sets.addAll(List.of(
+                "augmentation.flip=true",
+                "training.batchSize=" + batchSize,
+                "training.shards=" + examples.getNumPartitions()));
+        Settings settings = Tiny.settings(sets);
         MultiLayerConfiguration configuration =
                 Network.configuration(TUNING.layout(CONFIG), settings.training(), Penalty.NONE, 9, 3);
         return maker.of(
@@ -308,8 +311,8 @@ class StandingRoundsTest {
 
     private static StandingRounds standing(JavaRDD<Shard> examples, Duration turn, Duration farewell) {
         return source(
-                (spark, shards, sampler, recipe, steps) ->
-                        new StandingRounds(spark, shards, sampler, recipe, steps, turn, farewell, true),
+                (spark, shards, sampler, recipe, steps) -> new StandingRounds(
+                        spark, shards, sampler, recipe, steps, turn, farewell, StandingRounds.PATIENCE, true),
                 examples,
                 7);
     }

@@ -61,7 +61,15 @@ class StandingTasksTest {
     private static StandingRounds remote(
             JavaSparkContext spark, JavaRDD<Shard> shards, Sampler sampler, Replicas.Recipe recipe, long steps) {
         return new StandingRounds(
-                spark, shards, sampler, recipe, steps, Duration.ofSeconds(20), Duration.ofSeconds(10), false);
+                spark,
+                shards,
+                sampler,
+                recipe,
+                steps,
+                Duration.ofSeconds(20),
+                Duration.ofSeconds(10),
+                StandingRounds.PATIENCE,
+                false);
     }
 
     @Test
