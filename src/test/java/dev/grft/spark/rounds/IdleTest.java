@@ -3,8 +3,6 @@ package dev.grft.spark.rounds;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.grft.rounds.Coordinator;
-import dev.grft.rounds.Node;
-import dev.grft.rounds.Round;
 import dev.grft.rounds.Worker;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -16,7 +14,6 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
-import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -44,33 +41,15 @@ class IdleTest {
     }
 
     /** Notes the questions to the driver. */
-    private final class Asking implements Link {
-        private final Link link = Link.direct("executor/1", driver);
+    private final class Asking extends PassingLink {
+        Asking() {
+            super("executor/1", driver);
+        }
 
         @Override
         public void ask(int slots, Coordinator.Asker<Packet> asker) {
             events.add("ask");
-            link.ask(slots, asker);
-        }
-
-        @Override
-        public @Nullable Round<Packet> round(Round<Packet> asked) throws Broken {
-            return link.round(asked);
-        }
-
-        @Override
-        public void deliver(long round, Node node, @Nullable Packet value) throws Broken {
-            link.deliver(round, node, value);
-        }
-
-        @Override
-        public long beat(int slots) throws Broken {
-            return link.beat(slots);
-        }
-
-        @Override
-        public void close() {
-            link.close();
+            super.ask(slots, asker);
         }
     }
 

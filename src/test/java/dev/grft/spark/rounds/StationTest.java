@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.grft.rounds.Coordinator;
 import dev.grft.rounds.Node;
-import dev.grft.rounds.Round;
 import dev.grft.rounds.Worker;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -55,18 +54,11 @@ class StationTest {
     }
 
     /** A link that two threads must not deliver by at once, and that takes its time. */
-    private class Narrow implements Link {
-        private final Link link = Link.direct("executor/" + links.incrementAndGet(), driver);
+    private class Narrow extends PassingLink {
         private final AtomicBoolean busy = new AtomicBoolean();
 
-        @Override
-        public void ask(int slots, Coordinator.Asker<Packet> asker) {
-            link.ask(slots, asker);
-        }
-
-        @Override
-        public @Nullable Round<Packet> round(Round<Packet> asked) throws Broken {
-            return link.round(asked);
+        Narrow() {
+            super("executor/" + links.incrementAndGet(), driver);
         }
 
         @Override
@@ -74,17 +66,7 @@ class StationTest {
             assertThat(busy.getAndSet(true)).isFalse();
             LockSupport.parkNanos(1000);
             busy.set(false);
-            link.deliver(round, node, value);
-        }
-
-        @Override
-        public long beat(int slots) throws Broken {
-            return link.beat(slots);
-        }
-
-        @Override
-        public void close() {
-            link.close();
+            super.deliver(round, node, value);
         }
     }
 
