@@ -97,13 +97,14 @@ public final class Pictures {
                 "pictures",
                 shown.stream()
                         .flatMap(id -> Stream.ofNullable(pictures.get(id))) // a broken one has none
-                        .map(picture -> Map.of(
-                                "name", picture.name,
-                                "label", images.labels().words(picture.target),
-                                "picture", picture.uri))
+                        .map(picture ->
+                                new Shown(picture.name, images.labels().words(picture.target), picture.uri))
                         .toList());
         return summary;
     }
+
+    /** What {@code data.json} says of an image, with its fields in this order. */
+    private record Shown(String name, String label, String picture) {}
 
     /** A picture of an image. */
     public static final class Picture implements Serializable {

@@ -119,9 +119,12 @@ public final class RunDirectory {
         Map<String, Object> all = new LinkedHashMap<>(read(report, new TypeReference<Map<String, Object>>() {}));
         Map<String, String> reasons = new LinkedHashMap<>();
         broken.images().forEach(image -> reasons.put(image.name(), image.reason()));
-        all.put(key, Map.of("path", path, "images", broken.total(), "broken", reasons));
+        all.put(key, new Broken(path, broken.total(), reasons));
         write(report, all);
     }
+
+    /** What {@code broken-images.json} says of a set, with its fields in this order. */
+    private record Broken(String path, long images, Map<String, String> broken) {}
 
     /** Returns how many images of a set were broken when they were read. */
     public long broken(String key) {
