@@ -175,9 +175,9 @@ public final class Checkpoint {
     }
 
     /**
-     * Checks that a delta was trained on this model.
+     * Checks that a delta was trained on this model, at this image size if it has positions.
      *
-     * @throws UserError if it was trained on another, naming both
+     * @throws UserError if it was trained on another or at another size, naming both
      */
     public void requireFits(Delta delta) {
         if (!delta.pretrainedSha256().equals(sha256())) {
@@ -185,6 +185,15 @@ public final class Checkpoint {
                     "%s: has the SHA-256 %s, the delta was trained on the file with %s; merge into that one",
                     name, sha256(), delta.pretrainedSha256());
         }
+        delta.whole().forEach((parameter, values) -> {
+            long size = VitConfig.elements(config.tensors().getOrDefault(parameter, new long[] {values.length}));
+            if (size != values.length) { // the positions of another image size
+                throw UserError.of(
+                        "%s: %s has %d parameters at an image size of %d pixels, the delta was trained with %d; set"
+                                + " model.imageSize to that of its training",
+                        name, parameter, size, config.imageSize(), values.length);
+            }
+        });
     }
 
     /**

@@ -83,7 +83,23 @@ record Description(
             "gelu_tanh", Activation.TANH_GELU,
             "gelu_pytorch_tanh", Activation.TANH_GELU);
 
-    private static final List<Float> HALF = List.of(0.5f, 0.5f, 0.5f);
+    /** Mean and deviation of the colors that a family of models was pretrained with. */
+    private record Colors(List<Float> mean, List<Float> std) {
+        static final Colors HALF = new Colors(List.of(0.5f, 0.5f, 0.5f), List.of(0.5f, 0.5f, 0.5f));
+        static final Colors IMAGENET = new Colors(List.of(0.485f, 0.456f, 0.406f), List.of(0.229f, 0.224f, 0.225f));
+        static final Colors CLIP = new Colors(
+                List.of(0.48145466f, 0.4578275f, 0.40821073f), List.of(0.26862954f, 0.26130258f, 0.27577711f));
+
+        /** Returns those of a {@code model_type} of transformers, as its published image processors have them. */
+        static Colors of(String type) {
+            return type.startsWith("clip") ? CLIP : type.startsWith("dinov2") ? IMAGENET : HALF;
+        }
+
+        List<Float> values(boolean mean) {
+            return mean ? this.mean : std;
+        }
+    }
+
 
     /**
      * Returns what holds for a file with nothing beside it: the published heads, and how its authors prepare images.
@@ -119,8 +135,8 @@ record Description(
      * @param positions number of tokens
      */
     private static ImageRecipe ofTorchvision(long width, long positions) {
-        List<Float> mean = List.of(0.485f, 0.456f, 0.406f);
-        List<Float> std = List.of(0.229f, 0.224f, 0.225f);
+        List<Float> mean = Colors.IMAGENET.mean;
+        List<Float> std = Colors.IMAGENET.std;
         boolean swag = width == 1280
                 || (width == 768 && positions == 1 + 24 * 24) // vit_b_16 at 384 pixels
                 || (width == 1024 && positions == 1 + 32 * 32); // vit_l_16 at 512
@@ -185,8 +201,8 @@ record Description(
                 pool,
                 0,
                 new ImageRecipe(
-                        channels(place, images, "mean"),
-                        channels(place, images, "std"),
+                        channels(place, images, "mean", Colors.HALF.mean),
+                        channels(place, images, "std", Colors.HALF.std),
                         absent(crop) ? CROP : crop.doubleValue(),
                         absent(interpolation)
                                 ? Interpolation.BICUBIC // timm's default
@@ -238,7 +254,7 @@ record Description(
         }
         int side = 0;
         double crop = 1;
-        boolean squashes = false;
+        boolean squashes = siglip || type.equals("vit"); // without a file, as their processors
         if (images != null) {
             JsonNode size = images.path("size");
             JsonNode cut = images.path("crop_size");
@@ -268,8 +284,8 @@ record Description(
                 siglip ? MEAN : TOKEN,
                 side,
                 new ImageRecipe(
-                        colors(imagesPlace, colors, true),
-                        colors(imagesPlace, colors, false),
+                        colors(imagesPlace, colors, type, true),
+                        colors(imagesPlace, colors, type, false),
                         crop,
                         resample(imagesPlace, images, type),
                         squashes ? Crop.SQUASH : Crop.CENTER),
@@ -310,7 +326,7 @@ record Description(
      * Returns what is subtracted from a color in [0, 1], or by what it is divided then: the mean and deviation of a preprocessor that
      * may leave out to scale 255 to 1, scale by another factor, or leave out to normalize.
      */
-    private static List<Float> colors(String place, JsonNode images, boolean mean) {
+    private static List<Float> colors(String place, JsonNode images, String type, boolean mean) {
         JsonNode resize = images.path("do_resize");
         if (resize.isBoolean() && !resize.booleanValue()) {
             throw UserError.of(
@@ -327,7 +343,7 @@ record Description(
         float scale = Math.abs(white - 1) < 1e-6 ? 1 : (float) white; // of what white is before it is normalized
         boolean normalizes = images.path("do_normalize").asBoolean(true);
         List<Float> values = normalizes
-                ? channels(place, images, mean ? "image_mean" : "image_std")
+                ? channels(place, images, mean ? "image_mean" : "image_std", Colors.of(type).values(mean))
                 : Collections.nCopies(VitConfig.CHANNELS, mean ? 0f : 1f);
         return values.stream().map(value -> value / scale).toList();
     }
@@ -375,10 +391,10 @@ record Description(
         return found.doubleValue();
     }
 
-    private static List<Float> channels(String place, JsonNode images, String key) {
+    private static List<Float> channels(String place, JsonNode images, String key, List<Float> otherwise) {
         JsonNode found = images.path(key);
         if (absent(found)) {
-            return HALF;
+            return otherwise;
         }
         boolean mean = key.endsWith("mean");
         List<Float> values = new ArrayList<>();

@@ -10,6 +10,7 @@ import dev.grft.checkpoint.file.Tensor;
 import dev.grft.checkpoint.file.Tensors;
 import dev.grft.vit.Variant;
 import dev.grft.vit.VitConfig;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -40,7 +41,7 @@ final class Pretrained {
         this.storage = new Storage(hadoop);
         Wrapping read = Wrapping.removed(Tensors.read(hadoop, path));
         this.file = read.model();
-        this.notes = read.notes();
+        this.notes = new ArrayList<>(read.notes());
         this.names = NameMap.of(file.names());
         this.tensors = new Conversion(names).toTimm(file);
         this.description = description(path);
@@ -116,7 +117,13 @@ final class Pretrained {
         }
         Path images = Storage.beside(path, PREPROCESSOR);
         @Nullable JsonNode preprocessor = storage.exists(images) ? json(images) : null;
-        return Description.ofTransformers(config.toString(), json, images.toString(), preprocessor);
+        Description found = Description.ofTransformers(config.toString(), json, images.toString(), preprocessor);
+        if (preprocessor == null) {
+            notes.add(images + ": no such file; images get the mean " + found.recipe().mean() + " and the deviation "
+                    + found.recipe().std() + " of the model's family. Save the model's image processor beside it if it"
+                    + " has others: AutoImageProcessor.from_pretrained(NAME).save_pretrained(FOLDER)");
+        }
+        return found;
     }
 
     private JsonNode json(Path path) {

@@ -28,7 +28,7 @@ final class Strangers {
             Map.entry(
                     "text_model",
                     "the model has a text tower; save its vision tower alone: CLIPVisionModel.from_pretrained(NAME)"
-                            + ".save_pretrained(FOLDER)"),
+                            + ".save_pretrained(FOLDER); AutoImageProcessor.from_pretrained(NAME).save_pretrained(FOLDER)"),
             Map.entry("decoder", "the model has a decoder; save its encoder alone"),
             Map.entry("pre_logits", "the model has a layer between the last norm and the head"));
 

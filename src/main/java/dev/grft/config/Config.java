@@ -228,8 +228,8 @@ public final class Config {
     /**
      * Returns the settings of one method: {@code tuning.method} is that method, what the section {@code methods:} says of it
      * is applied, nothing is left to compare with, and a learning rate and matrices that are not given are the method's
-     * own. Methods that do not train slices have no penalty unless {@code methods:} gives them one: it is GRFT's. Nor have they {@code
-     * training.sliceRates}.
+     * own. Other methods of slices take {@code selection} from what {@code methods:} says of GRFT, and then their own. Methods that do
+     * not train slices have no penalty unless {@code methods:} gives them one: it is GRFT's. Nor have they {@code training.sliceRates}.
      *
      * @throws UserError if a value does not go with the others; the message begins with {@code methods.}
      */
@@ -238,6 +238,13 @@ public final class Config {
         if (!Method.of(method).isOfSlices()) {
             OF_PENALTY.forEach(key -> changes.put(key, 0.0));
             changes.put("training.sliceRates", TrainingSettings.UNIFORM);
+        }
+        if (Method.of(method).isOfSlices()) { // the baselines select as many slices as GRFT
+            settings.methods().getOrDefault(Method.GRFT.word(), Map.of()).forEach((key, value) -> {
+                if (key.startsWith("selection.")) {
+                    changes.put(key, value);
+                }
+            });
         }
         settings.methods().getOrDefault(method, Map.of()).forEach(changes::put);
         changes.put("tuning.method", method);

@@ -93,9 +93,9 @@ public record SelectionSettings(
         return scores == null && score.equals(BuiltInScore.SUMMED_GRADIENT.word());
     }
 
-    /** Returns whether a score is a sum of squared gradients, as in the paper. */
+    /** Returns whether the scores are sums of squared gradients, as in the paper; false if they are given, since nothing says what they are. */
     boolean sumsSquares() {
-        BuiltInScore builtIn = BuiltInScore.find(score);
+        BuiltInScore builtIn = scores == null ? BuiltInScore.find(score) : null;
         return builtIn != null && builtIn.sumsSquares();
     }
 

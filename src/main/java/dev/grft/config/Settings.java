@@ -53,6 +53,11 @@ public record Settings(
                             "methods." + method + "." + key,
                             "a key of " + String.join(", ", OF_METHODS) + ", and not training.shards",
                             key));
+            Checks.require(
+                    compare.budgets().isEmpty() || OF_BUDGET.stream().allMatch(key -> keys.get(key) == null),
+                    "compare.budgets",
+                    "empty if methods." + method + " has a budget or a preset of its own",
+                    compare.budgets());
         });
         for (String other : compare.methods()) {
             Checks.require(
@@ -134,6 +139,10 @@ public record Settings(
     /** The sections that may differ between the methods of an application. */
     private static final List<String> OF_METHODS =
             List.of("tuning", "augmentation", "selection", "penalty", "training");
+
+    /** What {@code compare.budgets} takes the place of. */
+    private static final List<String> OF_BUDGET =
+            List.of("selection.preset", "selection.budget.count", "selection.budget.fraction");
 
     private static Map<String, Map<String, Object>> copy(Map<String, Map<String, Object>> methods) {
         TreeMap<String, Map<String, Object>> copy = new TreeMap<>();

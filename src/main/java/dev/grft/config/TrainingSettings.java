@@ -47,7 +47,7 @@ public record TrainingSettings(
     private static final double RATE = 1e-3;
 
     /** Every slice takes the steps of the learning rate. */
-    static final String UNIFORM = "uniform";
+    public static final String UNIFORM = "uniform";
 
     /** See {@link dev.grft.tuning.SliceRates}. */
     static final String BY_SCORE = "score";

@@ -51,7 +51,13 @@ public final class Preprocess implements Serializable {
             throw new IllegalArgumentException("needs 1 <= imageSize <= resize, got " + imageSize + " and " + resize);
         }
         this.recipe = new ImageRecipe(
-                recipe.mean(), recipe.std(), (double) imageSize / this.resize, recipe.interpolation(), crop);
+                recipe.mean(), recipe.std(), fraction(imageSize, this.resize), recipe.interpolation(), crop);
+    }
+
+    /** Returns the crop fraction of a resized image; timm's floor of {@code imageSize / fraction} gives {@code resize} again. */
+    private static double fraction(int imageSize, int resize) {
+        double fraction = (double) imageSize / resize;
+        return Math.floor(imageSize / fraction) < resize ? Math.nextDown(fraction) : fraction;
     }
 
     /**

@@ -13,6 +13,11 @@ public final class Seeds {
         return new SplittableRandom(hash(parts));
     }
 
+    /** Returns a number in [0, {@code of}) that is drawn for these numbers in this order. */
+    public static int drawn(int of, long... parts) {
+        return of == 1 ? 0 : random(parts).nextInt(of);
+    }
+
     /** Returns a hash of these numbers in this order. */
     static long hash(long... parts) {
         long hash = 0;

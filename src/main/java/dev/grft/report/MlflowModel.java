@@ -26,9 +26,16 @@ import org.apache.hadoop.fs.Path;
  * @param thresholds of several labels, one for each; none: 0.5 each
  * @param spark the same model for Spark
  * @param exif what is done with the rotation of a photo: {@code ignore} or {@code transpose}
+ * @param flip whether predictions are means over each image and its mirror image
  */
 public record MlflowModel(
-        Path weights, SparkModel spark, Task task, List<String> labels, List<Float> thresholds, String exif) {
+        Path weights,
+        SparkModel spark,
+        Task task,
+        List<String> labels,
+        List<Float> thresholds,
+        String exif,
+        boolean flip) {
     private static final String MODULE = "grft_model";
     private static final String DESCRIPTION = "config.json";
     private static final String PREPROCESSOR = "preprocessor_config.json";
@@ -79,6 +86,7 @@ public record MlflowModel(
             limits.add(thresholds.isEmpty() ? 0.5f : thresholds.get(k));
         }
         told.put("exif", exif);
+        told.put("flip", flip);
 
         ObjectNode example = Json.MAPPER.createObjectNode();
         example.putArray("columns").add(IMAGE);

@@ -3,6 +3,7 @@ package dev.grft.train;
 import dev.grft.Delta;
 import dev.grft.Task;
 import dev.grft.config.Settings;
+import dev.grft.data.Seeds;
 import dev.grft.data.Target;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -31,9 +32,9 @@ public record Probe(float[] weight, float[] bias) {
     private static final long MOST_BYTES = 512L << 20;
 
     /** Returns the step by which images are used, 1 for each of them, so that their features {@code [width]} fit in the driver. */
-    public static long every(long images, int width) {
+    public static int every(long images, int width) {
         long most = Math.min(MOST_IMAGES, MOST_BYTES / (Float.BYTES * (long) width));
-        return Math.max(1, (images + most - 1) / most);
+        return Math.toIntExact(Math.max(1, (images + most - 1) / most));
     }
 
     /**
@@ -118,7 +119,7 @@ public record Probe(float[] weight, float[] bias) {
         /** Weight decays, the strongest first, so that the last that is tried is the first that fits less well. */
         private static final double[] DECAYS = {1, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5};
 
-        private static final int FOLD = 5; // every fifth example is held out
+        private static final int FOLD = 5; // a fifth of the examples is held out
 
         /** Examples that are looked at, at most: all trials together then take about as long as a probe of 100,000 examples. */
         public static final int MOST = 20_000;
@@ -127,23 +128,26 @@ public record Probe(float[] weight, float[] bias) {
         public record Trial(double decay, double loss) {}
 
         /**
-         * Chooses the weight decay by trainings on four of five examples and the loss of the fifth. Weaker ones are tried until
+         * Chooses the weight decay by trainings on four of each five examples in a row and the loss of the fifth, which is drawn. Weaker ones are tried until
          * the loss rises. The result does not depend on the number of threads.
          *
          * @param examples in an order that does not change from run to run
+         * @param seed draws which are held out, and gives the order of the examples
          * @param seen receives the number of examples of each step, after it
          */
         public static DecayChoice of(
                 Examples examples, Settings.Probe settings, long seed, int threads, LongConsumer seen) {
             int all = examples.features.length;
             int step = (all + MOST - 1) / MOST;
-            int[] used = IntStream.range(0, all / step).map(i -> i * step).toArray();
-            int[] held = part(used, true);
+            int[] used = IntStream.range(0, all / step)
+                    .map(i -> i * step + Seeds.drawn(step, seed, i))
+                    .toArray();
+            int[] held = part(used, seed, true);
             if (held.length == 0) {
                 return new DecayChoice(DECAYS[0], List.of(), 0);
             }
             Examples fold = examples.at(held);
-            Examples rest = examples.at(part(used, false));
+            Examples rest = examples.at(part(used, seed, false));
             Trial best = null;
             List<Trial> trials = new ArrayList<>();
             for (double decay : DECAYS) {
@@ -158,9 +162,11 @@ public record Probe(float[] weight, float[] bias) {
             return new DecayChoice(best == null ? DECAYS[0] : best.decay, trials, held.length);
         }
 
-        private static int[] part(int[] used, boolean held) {
+        /** Returns what is held out, or the rest. One of each whole fold is held out, drawn: examples may alternate between classes. */
+        private static int[] part(int[] used, long seed, boolean held) {
+            int folds = used.length / FOLD;
             return IntStream.range(0, used.length)
-                    .filter(i -> (i % FOLD == FOLD - 1) == held)
+                    .filter(i -> (i / FOLD < folds && i % FOLD == Seeds.drawn(FOLD, seed, i / FOLD)) == held)
                     .map(i -> used[i])
                     .toArray();
         }

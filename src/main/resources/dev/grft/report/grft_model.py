@@ -43,16 +43,15 @@ class Model:
     def predict(self, data: pandas.DataFrame) -> pandas.DataFrame:
         images = list(data[data.columns[0]])
         parts = [self.outputs(images[i : i + BATCH]) for i in range(0, len(images), BATCH)]
-        outputs = torch.cat(parts) if parts else torch.empty(0, len(self.told["labels"]))
         names, task = self.told["labels"], self.told["task"]
+        outputs = torch.cat(parts) if parts else torch.empty(0, len(names))
         if task == "regression":
             return pandas.DataFrame(outputs.numpy(), columns=[f"predicted_{name}" for name in names])
+        probabilities = outputs
         if task == "multi-label":
-            probabilities = torch.sigmoid(outputs)
             chosen = probabilities >= torch.tensor(self.told["thresholds"])
             labels = [[name for name, one in zip(names, row) if one] for row in chosen.tolist()]
             return pandas.DataFrame({"labels": labels, "probabilities": list(probabilities.numpy())})
-        probabilities = torch.softmax(outputs, dim=1)
         best = probabilities.argmax(dim=1).tolist()
         of_best = probabilities.gather(1, torch.tensor(best, dtype=torch.int64).reshape(-1, 1)).flatten()
         return pandas.DataFrame(
@@ -60,11 +59,17 @@ class Model:
         )
 
     def outputs(self, images: list) -> torch.Tensor:
-        """Returns the outputs of the head, [B, K]."""
+        """Returns probabilities, or values, [B, K]; with evaluation.flip their means over each image and its mirror image."""
         batch = torch.stack([self.prepare(self.decoded(image)) for image in images]).to(self.device)
+        seen = [batch, batch.flip(-1)] if self.told["flip"] else [batch]
         with torch.inference_mode():
-            outputs = self.network(batch)
-        return getattr(outputs, "logits", outputs).cpu()
+            return sum(self.seen(self.network(one)) for one in seen).cpu() / len(seen)
+
+    def seen(self, outputs) -> torch.Tensor:
+        outputs = getattr(outputs, "logits", outputs)
+        if self.told["task"] == "regression":
+            return outputs
+        return torch.sigmoid(outputs) if self.told["task"] == "multi-label" else torch.softmax(outputs, dim=1)
 
     def decoded(self, image: bytes) -> Image.Image:
         opened = Image.open(io.BytesIO(image))

@@ -120,6 +120,27 @@ class ForeignModelsTest {
         assertThat(load(folder, 0).recipe().interpolation()).isEqualTo(interpolation);
     }
 
+    /** These have no preprocessor_config.json. */
+    @ParameterizedTest
+    @CsvSource({
+        "transformers-features, 0.5, 0.5, SQUASH",
+        "transformers-dinov2, 0.485, 0.229, CENTER",
+        "transformers-clip, 0.48145466, 0.26862954, CENTER",
+        "transformers-siglip, 0.5, 0.5, SQUASH",
+    })
+    void imagesOfAModelWithoutAnImageProcessorAreThoseOfItsFamily(
+            String folder, float mean, float std, Crop crop) {
+        Checkpoint read = load(folder, 0);
+
+        assertThat(read.recipe().mean().get(0)).isEqualTo(mean);
+        assertThat(read.recipe().std().get(0)).isEqualTo(std);
+        assertThat(read.recipe().crop()).isEqualTo(crop);
+        assertThat(read.notes())
+                .singleElement()
+                .asString()
+                .contains("preprocessor_config.json: no such file; images get the mean [" + mean);
+    }
+
     @ParameterizedTest
     @CsvSource({
         "0, NEAREST",
@@ -468,7 +489,7 @@ class ForeignModelsTest {
         load(folder, 0)
                 .tensors()
                 .forEach((name, values) -> assertThat(model.tensors().get(name)).containsExactly(values));
-        assertThat(model.notes()).singleElement().asString().contains("transformers 5");
+        assertThat(model.notes().get(0)).contains("transformers 5");
     }
 
     @Test

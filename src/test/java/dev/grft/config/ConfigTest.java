@@ -284,6 +284,9 @@ class ConfigTest {
         assertThat(lora.methods()).isEmpty();
         assertThat(lora.compare().methods()).isEmpty();
         assertThat(grft.selection().preset()).isEqualTo("vtab-rows");
+        assertThat(Config.forMethod(all, "random").selection())
+                .as("a baseline of GRFT")
+                .isEqualTo(grft.selection());
         assertThat(all.training().learningRate()).isNull();
         assertThat(grft.training().learningRate()).isEqualTo(Method.GRFT.learningRate(32));
         assertThatThrownBy(() -> Config.forMethod(load(List.of(), "training.minLearningRate=0.1"), "lora"))

@@ -210,6 +210,7 @@ class SettingsTest {
         assertThat(rates(settings("selection.score=summed-gradient"), "grft")).isEqualTo("score");
         assertThat(rates(settings("selection.score=weight-activation"), "grft")).isEqualTo("uniform");
         assertThat(rates(settings("selection.score=lab.snip"), "grft")).isEqualTo("uniform");
+        assertThat(rates(settings("selection.scores=mine.safetensors"), "grft")).isEqualTo("uniform");
         assertThat(rates(settings("selection.preset=vtab-rows"), "grft")).isEqualTo("uniform");
         assertThat(rates(settings("training.sliceRates=uniform"), "grft")).isEqualTo("uniform");
         assertThat(rates(settings(), "random")).isEqualTo("uniform");
@@ -218,6 +219,15 @@ class SettingsTest {
 
     private static String rates(Settings settings, String method) {
         return Config.forMethod(settings, method).training().sliceRates();
+    }
+
+    @Test
+    void aMethodHasNoBudgetOfItsOwnIfBudgetsAreCompared() {
+        assertThatThrownBy(() -> settings("compare.budgets=[2]", "methods.grft.selection.budget.count=8"))
+                .isInstanceOf(UserError.class)
+                .hasMessage("--set: compare.budgets must be empty if methods.grft has a budget or a preset of its own, got [2]");
+        assertThat(settings("compare.budgets=[2]", "methods.grft.selection.score=fisher").methods())
+                .containsKey("grft");
     }
 
     @Test

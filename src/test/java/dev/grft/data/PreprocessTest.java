@@ -29,6 +29,15 @@ class PreprocessTest {
                 interpolation);
     }
 
+    @Test
+    void theRecipeGivesBackTheLengthThatImagesAreResizedTo() {
+        for (int imageSize = 1; imageSize <= 512; imageSize++) {
+            for (int resize = imageSize; resize <= 2 * imageSize; resize++) {
+                assertThat(center(imageSize, resize).recipe().resize(imageSize)).isEqualTo(resize);
+            }
+        }
+    }
+
     @ParameterizedTest
     @CsvSource({"20, 30", "64, 96", "5, 7", "37, 20", "80, 53", "1, 1"})
     void resizingIsPillowsToTheLastBit(int height, int width) throws Exception {

@@ -270,7 +270,8 @@ class TrackingTest {
                 Task.MULTI_LABEL,
                 List.of("a", "b"),
                 List.of(0.5f, 0.25f),
-                "transpose");
+                "transpose",
+                true);
         try (FakeMlflow server = new FakeMlflow()) {
             Settings.Tracking settings = new Settings.Tracking(server.uri(), "grft", true, "many tags", 60);
             try (Tracking tracking = tracking(settings, Map.of())) {
@@ -290,7 +291,8 @@ class TrackingTest {
                             "model/sparkml/stages/0_grft/delta.safetensors", "delta".getBytes(StandardCharsets.UTF_8));
             assertThat(new String(told.inModels.get("model/data/grft.json"), StandardCharsets.UTF_8))
                     .contains("0.25")
-                    .contains("transpose");
+                    .contains("transpose")
+                    .contains("\"flip\" : true");
             assertThat(told.models).hasSize(1);
             assertThat(told.models.get(0)).contains("\\\"labels\\\",\\\"type\\\":\\\"array\\\"");
             assertThat(server.registry).containsExactly("many tags/1: run1 mlflow-artifacts:/0/run1/artifacts/model");

@@ -9,6 +9,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.SplittableRandom;
+import java.util.stream.IntStream;
 import org.assertj.core.data.Offset;
 import org.deeplearning4j.nn.conf.NeuralNetConfiguration;
 import org.deeplearning4j.nn.conf.WorkspaceMode;
@@ -136,6 +137,27 @@ class ProbeTest {
                 .isEqualTo(decay);
         assertThat(decay.toString())
                 .startsWith("weight decay " + decay.chosen() + ", chosen by the loss of 30 held-out images (1.0: ");
+    }
+
+    /** If every fifth were held out, these would be two classes of ten that the rest does not have. */
+    @Test
+    void heldOutExamplesAreOfAllClassesWhereThoseAlternate() {
+        int[] labels = IntStream.range(0, 500).map(n -> n % 10).toArray();
+        float[][] features = new float[labels.length][10];
+        for (int n = 0; n < labels.length; n++) {
+            features[n][labels[n]] = 1;
+        }
+
+        Probe.DecayChoice decay = Probe.DecayChoice.of(
+                new Probe.Examples(features, labels, 10, null),
+                new Settings.Probe(30, 32, 0.01, null),
+                5,
+                1,
+                images -> {});
+
+        assertThat(decay.heldOut()).isEqualTo(100);
+        assertThat(decay.trials().get(0).loss()).as("ln 10 is that of guessing").isLessThan(Math.log(10));
+        assertThat(decay.chosen()).as("nothing is to be unlearned").isLessThan(1e-2);
     }
 
     @Test

@@ -4,6 +4,7 @@ import dev.grft.data.BrokenImages;
 import dev.grft.data.Example;
 import dev.grft.data.Labels;
 import dev.grft.data.PassedOver;
+import dev.grft.data.Seeds;
 import dev.grft.spark.cluster.Parcels;
 import java.io.Serializable;
 import java.util.Objects;
@@ -261,9 +262,12 @@ public final class Images implements AutoCloseable {
         return only(id -> new SplittableRandom(seed ^ (id << 32)).nextInt(2) == which);
     }
 
-    /** Returns those whose id is a multiple of {@code step}; a view, as a half is. */
-    public Images every(long step) {
-        return step == 1 ? this : only(id -> id % step == 0);
+    /**
+     * Returns one of each {@code step} images that follow each other by id, drawn, since images may alternate between classes; a view, as a
+     * half is.
+     */
+    public Images every(int step) {
+        return step == 1 ? this : only(id -> id % step == Seeds.drawn(step, id / step));
     }
 
     private interface Ids extends LongPredicate, Serializable {}

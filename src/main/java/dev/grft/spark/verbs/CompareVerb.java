@@ -7,6 +7,7 @@ import dev.grft.Selection;
 import dev.grft.UserError;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
+import dev.grft.config.TrainingSettings;
 import dev.grft.cost.Sketch;
 import dev.grft.data.Labels;
 import dev.grft.measures.Measure;
@@ -155,6 +156,9 @@ final class CompareVerb extends Verb {
             if (settings.selection().preset() != null) {
                 changes.put("selection.matrices", settings.selection().eligible());
                 changes.put("tuning.biases", settings.withBiases());
+                if (settings.training().sliceRates() == null) {
+                    changes.put("training.sliceRates", TrainingSettings.UNIFORM);
+                }
             }
             changes.put("selection.preset", null);
             changes.put("selection.budget.count", budget < 1 ? null : budget.intValue());

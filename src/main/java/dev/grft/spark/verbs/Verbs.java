@@ -111,7 +111,7 @@ public final class Verbs {
         });
         if (run.settings().tracking().sendsModel()) {
             Settings training = run.training(deltaPath, file);
-            String exif = (training == null ? run.settings() : training).data().exif();
+            Settings prepared = training == null ? run.settings() : training;
             Delta delta = file.delta();
             SparkModel spark = new SparkModel(
                     deltaPath,
@@ -122,7 +122,14 @@ public final class Verbs {
                     pretrained.sha256(),
                     session.spark().version());
             run.tracked(path.getParent(), true)
-                    .model(new MlflowModel(path, spark, delta.task(), delta.labels(), file.thresholds(), exif));
+                    .model(new MlflowModel(
+                            path,
+                            spark,
+                            delta.task(),
+                            delta.labels(),
+                            file.thresholds(),
+                            prepared.data().exif(),
+                            prepared.evaluation().flip()));
         }
     }
 

@@ -203,6 +203,29 @@ class DeltaFileTest {
     }
 
     @Test
+    void positionsOfAnotherImageSizeAreRefused() {
+        Checkpoint tiny = Checkpoint.load(Golden.HADOOP, Golden.path("tiny").toString(), 0);
+        int trained = tiny.tensors().get("pos_embed").length;
+        int larger = 2 * tiny.config().imageSize();
+        Delta full = new Delta(
+                new Selection(List.of()),
+                Map.of(),
+                new float[2 * tiny.config().width()],
+                new float[2],
+                List.of("a", "b"),
+                tiny.sha256(),
+                Map.of("pos_embed", new float[trained]));
+
+        tiny.requireFits(full);
+        assertThatThrownBy(() -> Checkpoint.load(Golden.HADOOP, Golden.path("tiny").toString(), larger)
+                        .requireFits(full))
+                .isInstanceOf(UserError.class)
+                .hasMessageContaining("model.safetensors: pos_embed has ")
+                .hasMessageEndingWith(" parameters at an image size of " + larger + " pixels, the delta was trained with "
+                        + trained + "; set model.imageSize to that of its training");
+    }
+
+    @Test
     void aFileOfAnotherKindIsRefused() {
         assertThatThrownBy(() -> DeltaFile.read(Golden.read("tiny/model.safetensors")))
                 .isInstanceOf(UserError.class)

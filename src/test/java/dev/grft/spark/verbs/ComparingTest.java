@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.within;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.grft.UserError;
+import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.data.Pixels;
 import dev.grft.spark.images.Images;
 import dev.grft.spark.run.Session;
@@ -18,6 +19,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
+import org.apache.hadoop.conf.Configuration;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -138,7 +140,7 @@ class ComparingTest extends OnTiny {
     }
 
     @Test
-    void budgetsTakeTheMatricesOfThePresetWhichTheyReplace() throws Exception {
+    void budgetsTakeMatricesAndStepsOfThePresetWhichTheyReplace() throws Exception {
         List<String> sets = sets(
                 "compare.methods=[]",
                 "compare.budgets=[2]",
@@ -151,6 +153,9 @@ class ComparingTest extends OnTiny {
         assertThat(Tiny.tensors(folder.resolve("run/budget-2.0/seed-42/selection.safetensors")))
                 .containsKey("patch_embed.proj.weight.rows.score")
                 .containsKey("blocks.0.attn.qkv.weight.rows.score");
+        String delta = folder.resolve("run/budget-2.0/seed-42/delta.safetensors").toString();
+        assertThat(DeltaFile.read(new Configuration(), new org.apache.hadoop.fs.Path(delta)).settings())
+                .containsPattern("sliceRates: \"?uniform");
     }
 
     @Test
