@@ -79,7 +79,7 @@ class KubernetesIT {
             assertThat(driver.at("/spec/containers/0/args").toString())
                     .contains("dev.grft.cli.Main", "local:///opt/grft/job.jar", "train");
             assertThat(driver.at("/spec/containers/0/resources/limits/memory").asText())
-                    .isEqualTo("3456Mi"); // 3 GiB and 384 MiB
+                    .isEqualTo("4096Mi"); // 3 and 1 GiB
             assertThat(driver.at("/spec/containers/0/env").toString()).contains("OMP_NUM_THREADS");
             assertThat(driver.at("/spec/volumes").toString()).contains("spark-local-dir-1", "\"sizeLimit\":\"10Gi\"");
             assertThat(api.all("services")).hasSize(1);

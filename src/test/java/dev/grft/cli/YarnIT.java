@@ -123,8 +123,6 @@ class YarnIT {
                 "--conf",
                 "spark.executor.memoryOverhead=600m",
                 "--conf",
-                "spark.driver.memoryOverhead=600m",
-                "--conf",
                 "spark.yarn.jars=local:" + Submitted.TARGET.resolve("spark-home/jars") + "/*",
                 "--conf",
                 "spark.yarn.appMasterEnv.JAVA_HOME=" + java,

@@ -107,15 +107,17 @@ public record ExecutorSettings(int cores, int cpus, int sharing, long heap, long
     /**
      * What the driver has beside its heap.
      *
-     * @param limited whether a driver that needs more is killed: in cluster mode YARN and Kubernetes do so
+     * @param limited whether a driver that needs more is killed: in cluster mode YARN and Kubernetes do so. In a pod, Spark starts the driver
+     *     in client mode and sets {@code spark.kubernetes.submitInDriver}.
      */
     public record DriverOverhead(long bytes, boolean limited) {}
 
     /** Returns what the settings give the driver beside its heap. */
     public static DriverOverhead driverOverhead(SparkConf conf) {
         String master = conf.get("spark.master");
-        boolean limited = (master.startsWith("yarn") || master.startsWith("k8s"))
-                && conf.get("spark.submit.deployMode", "client").equals("cluster");
+        boolean inCluster = conf.get("spark.submit.deployMode", "client").equals("cluster");
+        boolean inPod = conf.getBoolean("spark.kubernetes.submitInDriver", false);
+        boolean limited = (master.startsWith("yarn") && inCluster) || (master.startsWith("k8s") && (inCluster || inPod));
         double factor = conf.getDouble("spark.driver.memoryOverheadFactor", 0.1);
         long heap = MIB * conf.getSizeAsMb("spark.driver.memory", "1g");
         long bytes = conf.contains("spark.driver.memoryOverhead")

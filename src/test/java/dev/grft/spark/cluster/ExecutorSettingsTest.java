@@ -113,6 +113,12 @@ class ExecutorSettingsTest {
                         .bytes())
                 .as("1g of heap: a tenth is less than the least")
                 .isEqualTo(384 * MIB);
+        SparkConf pod = conf("spark.master", "k8s://https://host", "spark.submit.deployMode", "client");
+        assertThat(ExecutorSettings.driverOverhead(pod).limited()).isFalse();
+        assertThat(ExecutorSettings.driverOverhead(pod.set("spark.kubernetes.submitInDriver", "true"))
+                        .limited())
+                .as("in a pod, Spark starts the driver in client mode")
+                .isTrue();
         SparkConf standalone = conf("spark.master", "spark://host:7077", "spark.submit.deployMode", "cluster");
         assertThat(ExecutorSettings.driverOverhead(standalone).limited()).isFalse();
     }

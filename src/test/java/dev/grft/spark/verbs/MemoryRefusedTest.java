@@ -1,23 +1,30 @@
 package dev.grft.spark.verbs;
 
+import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.grft.UserError;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
+import dev.grft.cost.Fit;
 import dev.grft.cost.MemoryModel;
 import dev.grft.spark.cluster.ExecutorSettings;
 import dev.grft.spark.training.TrainingLoop;
+import dev.grft.vit.VitConfig;
 import java.io.IOException;
 import java.io.Reader;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Properties;
+import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.SparkConf;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** What {@code check} refuses, because a driver or executors would run out of memory: just too little, and just enough. */
 class MemoryRefusedTest {
@@ -95,18 +102,59 @@ class MemoryRefusedTest {
                 .doesNotThrowAnyException();
     }
 
-    @Test
-    void theSettingsForGpusOnKubernetesGiveTheHostWhatItNeeds() throws IOException {
+    /** Returns the settings of an application that is submitted with files of {@code conf/spark}, the later over the earlier. */
+    private static SparkConf shipped(String master, String... files) throws IOException {
         Properties conf = new Properties();
-        for (String file : List.of("kubernetes.conf", "kubernetes-gpu.conf")) {
+        for (String file : files) {
             try (Reader reader = Files.newBufferedReader(Path.of("conf/spark", file))) {
                 conf.load(reader);
             }
         }
-        SparkConf spark = new SparkConf(false).set("spark.master", "k8s://https://host");
-        for (String key : List.of("spark.executor.memory", "spark.executor.memoryOverhead")) {
-            spark.set(key, conf.getProperty(key));
-        }
+        SparkConf spark = new SparkConf(false);
+        conf.stringPropertyNames().forEach(key -> spark.set(key, conf.getProperty(key)));
+        return spark.set("spark.master", master);
+    }
+
+    /** The driver's pod: Spark starts the program in it in client mode. */
+    private static SparkConf inPod(SparkConf conf) {
+        return conf.set("spark.submit.deployMode", "client").set("spark.kubernetes.submitInDriver", "true");
+    }
+
+    static Stream<Arguments> clusters() throws IOException {
+        return Stream.of(
+                Arguments.of("standalone.conf", shipped("spark://host:7077", "standalone.conf")),
+                Arguments.of("yarn.conf", shipped("yarn", "yarn.conf")),
+                Arguments.of("kubernetes.conf", inPod(shipped("k8s://https://host", "kubernetes.conf"))));
+    }
+
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("clusters")
+    void theSettingsForClustersAreEnoughForAVitB16(String file, SparkConf conf) {
+        Settings settings = Config.load(List.of(), List.of(), new Configuration());
+        VitConfig model = VitConfig.preset("vit_base_patch16_224", 100);
+        ExecutorSettings executor = ExecutorSettings.of(conf);
+        ExecutorSettings.Shared shared = ExecutorSettings.shared(conf, false, 1);
+        Fit fit = shared == null
+                ? Fit.unlimited(model, settings)
+                : Fit.of(model, settings, shared.bytes(), shared.tasks());
+        MemoryModel costs = MemoryModel.of(model, fit.settings());
+        MemoryModel.Needs driver = costs.driver();
+        long heap = MIB * conf.getSizeAsMb("spark.driver.memory");
+
+        assertThatCode(() -> CheckVerb.requireHeap(settings, heap, driver.heap(), costs.trained()))
+                .doesNotThrowAnyException();
+        assertThatCode(() -> CheckVerb.requireOverhead(
+                        ExecutorSettings.driverOverhead(conf), driver.overhead(), costs.trained()))
+                .doesNotThrowAnyException();
+        assertThatCode(() -> CheckVerb.requireExecutor(
+                        executor, costs.executor(executor.tasks(), fit.withBackward(), fit.withoutBackward())))
+                .doesNotThrowAnyException();
+        assertThat(fit.settings()).as("nothing is reduced").isEqualTo(settings);
+    }
+
+    @Test
+    void theSettingsForGpusOnKubernetesGiveTheHostWhatItNeeds() throws IOException {
+        SparkConf spark = shipped("k8s://https://host", "kubernetes.conf", "kubernetes-gpu.conf");
         MemoryModel.Needs needs = new MemoryModel.Needs(1024 * MIB, CheckVerb.HOST_OF_GPU);
         assertThatCode(() -> CheckVerb.requireExecutor(ExecutorSettings.of(spark), needs))
                 .doesNotThrowAnyException();
