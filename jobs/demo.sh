@@ -26,7 +26,7 @@ lists=$(mktemp -d)
 trap 'rm -rf "$lists"' EXIT
 
 # The order is that of the files' contents, so equal photos never stand in both lists, and every call makes the same lists.
-# Hidden ones, as . and _ begin, are passed over. sha256sum marks names with a backslash or a line break by a backslash.
+# Hidden ones, as . and _ begin, are ignored. sha256sum marks names with a backslash or a line break by a backslash.
 (
   cd "$photos"
   find -L . -mindepth 2 -type f ! -path '*/[._]*' \( -iname '*.jpg' -o -iname '*.jpeg' -o -iname '*.png' -o -iname '*.webp' \
@@ -42,7 +42,7 @@ trap 'rm -rf "$lists"' EXIT
     print quoted(path) "," quoted(class) > (++count[class] % 5 == 2 ? test : train)
   }
   END {
-    if (odd) print "demo.sh: passed over " odd " photos with a backslash or a line break in their paths" > "/dev/stderr"
+    if (odd) print "demo.sh: ignored " odd " photos with a backslash or a line break in their paths" > "/dev/stderr"
     for (class in count) n++
     print n + 0 > classes
   }'

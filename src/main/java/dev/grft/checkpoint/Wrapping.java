@@ -17,7 +17,7 @@ import java.util.regex.Pattern;
  * The tensors of a model without what programs that train put around them: prefixes of DDP ({@code module.}), {@code torch.compile}
  * ({@code _orig_mod.}), Lightning ({@code model.}, {@code backbone.}) and moving averages, and the tensors of an optimizer.
  *
- * @param notes sentences that say what was taken off and passed over
+ * @param notes sentences that say what was taken off and ignored
  */
 record Wrapping(Tensors model, List<String> notes) {
     private static final Pattern PREFIX = Pattern.compile(
@@ -51,7 +51,7 @@ record Wrapping(Tensors model, List<String> notes) {
         if (training == 0 || tensors.isEmpty()) {
             tensors = new LinkedHashMap<>(file.byName());
         } else {
-            notes.add(file.file() + ": passed over " + training + " tensors of an optimizer or the like");
+            notes.add(file.file() + ": ignored " + training + " tensors of an optimizer or the like");
         }
         StringBuilder taken = new StringBuilder();
         while (true) {
@@ -63,7 +63,7 @@ record Wrapping(Tensors model, List<String> notes) {
                                 name -> !prefix(name).isEmpty() && !prefix(name).equals(chosen));
                 notes.add(file.file() + ": has the model more than once; took the tensors " + taken + chosen
                         + (AVERAGES.contains(chosen.replace(".", "")) ? ", a moving average," : "")
-                        + " and passed over "
+                        + " and ignored "
                         + (before - tensors.size()) + " others");
             }
             String prefix = shared(tensors);

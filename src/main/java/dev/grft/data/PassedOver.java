@@ -9,7 +9,7 @@ import java.util.stream.Collectors;
 
 /**
  * What lies at the place of a set of images and is not read: how many files of each reason, and sentences about what may be a
- * mistake. Images read, broken ones and what is passed over are together what was there.
+ * mistake. Images read, broken ones and ignored files are together what was there.
  */
 public final class PassedOver {
     private static final int SHOWN = 8;
@@ -17,7 +17,7 @@ public final class PassedOver {
     private final SortedMap<String, Long> reasons = new TreeMap<>();
     private final List<String> notes = new ArrayList<>();
 
-    /** Adds files that are passed over. */
+    /** Adds files that are ignored. */
     public void add(String reason, long files) {
         reasons.merge(reason, files, Long::sum);
     }
@@ -27,7 +27,7 @@ public final class PassedOver {
         notes.add(sentence);
     }
 
-    /** Adds what is passed over at another place. */
+    /** Adds what is ignored at another place. */
     public void add(PassedOver other) {
         other.reasons.forEach(this::add);
         notes.addAll(other.notes);
@@ -43,7 +43,7 @@ public final class PassedOver {
         return Collections.unmodifiableList(notes);
     }
 
-    /** Returns how many files are passed over. */
+    /** Returns how many files are ignored. */
     public long count() {
         return reasons.values().stream().mapToLong(Long::longValue).sum();
     }
@@ -52,7 +52,7 @@ public final class PassedOver {
     @Override
     public String toString() {
         if (reasons.isEmpty()) {
-            return "0 passed over";
+            return "0 files ignored";
         }
         List<String> some = reasons.entrySet().stream()
                 .sorted((a, b) -> Long.compare(b.getValue(), a.getValue()))
@@ -62,6 +62,6 @@ public final class PassedOver {
         if (reasons.size() > SHOWN) {
             some.add("and " + (reasons.size() - SHOWN) + " more reasons");
         }
-        return count() + " passed over [" + String.join("; ", some) + "]";
+        return count() + (count() == 1 ? " file" : " files") + " ignored [" + String.join("; ", some) + "]";
     }
 }

@@ -247,10 +247,10 @@
     const brokenIn = Object.fromEntries(broken);
     const parts = [];
     if (sets.length > 0) {
-      parts.push(table("Sets of images", [["Set", "text"], ["Images"], ["Classes"], ["Broken, left out"], ["Passed over"], ["Path", "text"]],
+      parts.push(table("Sets of images", [["Set", "text"], ["Images"], ["Classes"], ["Broken, left out"], ["Files ignored"], ["Path", "text"]],
         sets.map(([key, set]) => [title(key), whole(set.images), whole(Object.keys(set.classes).length || NaN), whole(set.broken ?? brokenIn[key]?.count ?? NaN), whole(set.passedOver ?? NaN), set.path])));
       for (const [key, set] of sets) {
-        if (set.passedOver > 0) parts.push(table(`${title(key)}: ${whole(set.passedOver)} files were passed over`, [["Reason", "text"], ["Files"]], Object.entries(set.passedOverBy).map(([reason, files]) => [reason, whole(files)])));
+        if (set.passedOver > 0) parts.push(table(`${title(key)}: ${whole(set.passedOver)} files were ignored`, [["Reason", "text"], ["Files"]], Object.entries(set.passedOverBy).map(([reason, files]) => [reason, whole(files)])));
         for (const note of set.notes || []) parts.push(h("p", {}, note));
       }
     }

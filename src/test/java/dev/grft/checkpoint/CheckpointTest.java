@@ -289,7 +289,7 @@ class CheckpointTest {
         assertThat(plain.notes()).isEmpty();
         assertThat(model.notes()).hasSize(2);
         assertThat(model.notes().get(0))
-                .endsWith("model.safetensors: passed over 2 tensors of an optimizer or the like");
+                .endsWith("model.safetensors: ignored 2 tensors of an optimizer or the like");
         assertThat(model.notes().get(1))
                 .endsWith("model.safetensors: took the prefix " + told + " off the names of the tensors");
     }
@@ -326,7 +326,7 @@ class CheckpointTest {
         assertThat(model.notes())
                 .anySatisfy(note -> assertThat(note)
                         .endsWith("has the model more than once; took the tensors " + told
-                                + ", a moving average, and passed over " + tensors.size() + " others"));
+                                + ", a moving average, and ignored " + tensors.size() + " others"));
     }
 
     @Test
@@ -340,7 +340,7 @@ class CheckpointTest {
 
         plain.tensors()
                 .forEach((name, values) -> assertThat(model.tensors().get(name)).containsExactly(values));
-        assertThat(model.notes().get(0)).contains("took the tensors model. and passed over " + tensors.size());
+        assertThat(model.notes().get(0)).contains("took the tensors model. and ignored " + tensors.size());
     }
 
     @Test

@@ -9,7 +9,7 @@ class PassedOverTest {
     @Test
     void filesAreCountedByReason() {
         PassedOver passed = new PassedOver();
-        assertThat(passed).hasToString("0 passed over");
+        assertThat(passed).hasToString("0 files ignored");
 
         passed.add(".tif", 1);
         passed.add(".webp", 2);
@@ -21,7 +21,7 @@ class PassedOverTest {
         assertThat(passed.count()).isEqualTo(6);
         assertThat(passed.reasons()).isEqualTo(Map.of(".tif", 1L, ".webp", 5L));
         assertThat(passed.notes()).containsExactly("one sentence");
-        assertThat(passed).hasToString("6 passed over [5 .webp; 1 .tif]");
+        assertThat(passed).hasToString("6 files ignored [5 .webp; 1 .tif]");
     }
 
     @Test
@@ -32,7 +32,7 @@ class PassedOverTest {
         }
 
         assertThat(passed.toString())
-                .startsWith("55 passed over [10 .e10; 9 .e9; ")
+                .startsWith("55 files ignored [10 .e10; 9 .e9; ")
                 .endsWith("; 3 .e3; and 2 more reasons]");
     }
 }

@@ -34,13 +34,13 @@ final class ImageEndings {
         return point < 0 ? "" : file.substring(point + 1).toLowerCase(Locale.ROOT);
     }
 
-    /** Returns why a file that is no image is passed over: its ending. */
+    /** Returns why a file that is no image is ignored: its ending. */
     static String reason(String file) {
         String ending = of(file);
         return ending.isEmpty() ? "without an ending" : "." + ending;
     }
 
-    /** Notes of files that are passed over the command that makes images of them that are read. */
+    /** Notes of ignored files the command that makes images of them that are read. */
     static void noteConvertible(PassedOver passed, String place) {
         CONVERTERS.forEach((ending, command) -> {
             long files = passed.reasons().getOrDefault("." + ending, 0L);

@@ -205,7 +205,7 @@ final class RowSource implements Source.Stored {
         return named;
     }
 
-    /** Each row is read or broken; files that Spark does not read as Parquet are passed over. */
+    /** Each row is read or broken; files that Spark does not read as Parquet are ignored. */
     @Override
     public PassedOver passedOver() {
         Set<Path> read = new HashSet<>();

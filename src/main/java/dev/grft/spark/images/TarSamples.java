@@ -143,7 +143,7 @@ final class TarSamples implements Iterator<TarSamples.Sample>, AutoCloseable {
         passed.merge(reason, 1L, Long::sum);
     }
 
-    /** Returns why an entry is passed over that is neither an image nor a class. */
+    /** Returns why an entry is ignored that is neither an image nor a class. */
     private static String reason(String kind) {
         String ending = ImageEndings.of(kind);
         if (ending.isEmpty()) {

@@ -141,7 +141,7 @@ public final class RunDirectory {
         write(file, all);
     }
 
-    /** Returns whether {@code data.json} describes the set of this digest already, and what was passed over. */
+    /** Returns whether {@code data.json} describes the set of this digest already, and which files were ignored. */
     boolean describes(String key, String digest, PassedOver passedOver) {
         return read(path("data.json"), new TypeReference<Map<String, Object>>() {})
                                 .get(key)

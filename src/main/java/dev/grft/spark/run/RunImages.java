@@ -116,7 +116,7 @@ public final class RunImages {
         sets.checkBroken(settings, key, path, broken, passedOver);
     }
 
-    /** Writes down how many images at a path were read, broken and passed over, which have no classes. */
+    /** Writes down how many images at a path were read, broken and ignored, which have no classes. */
     public void describe(String key, String path, BrokenImages broken, PassedOver passedOver) {
         sets.describe(key, path, broken, passedOver);
     }

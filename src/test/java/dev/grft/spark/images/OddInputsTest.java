@@ -160,8 +160,8 @@ class OddInputsTest {
             assertThat(images.passedOver().notes())
                     .containsExactly(
                             place + "none" + rest,
-                            place + "svgonly" + rest + "; 4 passed over [4 .svg]",
-                            place + "xcfonly" + rest + "; 1 passed over [1 .xcf]");
+                            place + "svgonly" + rest + "; 4 files ignored [4 .svg]",
+                            place + "xcfonly" + rest + "; 1 file ignored [1 .xcf]");
             allAreThere(images);
             assertThat(Pictures.summary(images))
                     .containsEntry("images", 5L)
@@ -213,7 +213,7 @@ class OddInputsTest {
         assertThatThrownBy(this::read)
                 .isInstanceOf(UserError.class)
                 .hasMessageStartingWith(folder + ": there are no images, ")
-                .hasMessageEndingWith("; 1 passed over [1 .svg]");
+                .hasMessageEndingWith("; 1 file ignored [1 .svg]");
     }
 
     @Test

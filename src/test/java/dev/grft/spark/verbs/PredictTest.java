@@ -204,7 +204,7 @@ class PredictTest extends OnTiny {
 
         Tiny.untilHeard(spark.sparkContext());
         spark.sparkContext().removeSparkListener(listener);
-        assertThat(said).contains("read 60 images, 0 broken, 0 passed over", "predicted 60 images into " + output);
+        assertThat(said).contains("read 60 images, 0 broken, 0 files ignored", "predicted 60 images into " + output);
         assertThat(parts()).hasSize(6); // three tasks for each of two cores
         assertThat(names()).hasSize(60).isSorted().doesNotHaveDuplicates();
         assertThat(shuffled).hasValue(0);
@@ -272,7 +272,7 @@ class PredictTest extends OnTiny {
 
         String said = predict(tar, true).err();
 
-        assertThat(said).contains("read 60 images, 0 broken, 1 passed over [1 .txt in tars]");
+        assertThat(said).contains("read 60 images, 0 broken, 1 file ignored [1 .txt in tars]");
         assertThat(names())
                 .isEqualTo(files.stream().map(name -> "all.tar/" + name).toList());
         assertSame(rows(), rows);
