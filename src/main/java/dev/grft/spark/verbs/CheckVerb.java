@@ -172,8 +172,8 @@ final class CheckVerb extends Verb {
             }
             long available = NativeMemory.available();
             say(
-                    "memory    one process, %d tasks of up to %d images, %,d parameters train: needs a heap of %s and %s beside it; has a"
-                            + " heap of up to %s; %s are available on this machine",
+                    "memory    one process, %d tasks of up to %d images, %,d trainable parameters: needs %s of heap and %s of native memory;"
+                            + " has up to %s of heap, and %s are available on this machine",
                     tasks,
                     examples,
                     costs.trained(),
@@ -270,13 +270,18 @@ final class CheckVerb extends Verb {
 
     private void driver(MemoryModel costs, long heap) {
         MemoryModel.Needs needs = costs.driver();
-        say(
-                "memory    the driver, %,d parameters train: needs a heap of %s and %s beside it; has a heap of %s",
-                costs.trained(), size(needs.heap()), size(needs.overhead()), size(heap));
-        requireHeap(settings, heap, needs.heap(), costs.trained());
         SparkConf conf = session.context().getConf();
+        ExecutorSettings.DriverOverhead overhead = ExecutorSettings.driverOverhead(conf);
+        say(
+                "memory    the driver, %,d trainable parameters: needs %s of heap and %s of native memory; has %s of heap and %s",
+                costs.trained(),
+                size(needs.heap()),
+                size(needs.overhead()),
+                size(heap),
+                ofNative(overhead.limited(), overhead.bytes()));
+        requireHeap(settings, heap, needs.heap(), costs.trained());
         TrainingLoop.requireGathered(conf, settings.training().shards(), costs.gathered());
-        requireOverhead(ExecutorSettings.driverOverhead(conf), needs.overhead(), costs.trained());
+        requireOverhead(overhead, needs.overhead(), costs.trained());
     }
 
     private void executors(ExecutorSettings executor, MemoryModel costs, int examples, int seen) {
@@ -292,13 +297,13 @@ final class CheckVerb extends Verb {
             needs = new MemoryModel.Needs(needs.heap(), HOST_OF_GPU + costs.besideGpu(executor.tasks()));
         }
         say(
-                "memory    an executor, %d tasks of up to %d images: needs a heap of %s and %s beside it; has %s and %s",
+                "memory    an executor, %d tasks of up to %d images: needs %s of heap and %s of native memory; has %s of heap and %s",
                 executor.tasks(),
                 examples,
                 size(needs.heap()),
                 size(needs.overhead()),
                 size(executor.heap()),
-                executor.limited() ? size(executor.overhead()) : "what its machine has");
+                ofNative(executor.limited(), executor.overhead()));
         say(
                 "          --conf spark.executor.memory=%dm --conf spark.executor.memoryOverhead=%dm",
                 mebibytes(needs.heap()), mebibytes(needs.overhead()));
@@ -331,6 +336,10 @@ final class CheckVerb extends Verb {
         return count != null
                 ? count + " slices of each matrix"
                 : settings.selection().budget().fraction() + " of all parameters";
+    }
+
+    private static String ofNative(boolean limited, long bytes) {
+        return limited ? size(bytes) + " of native memory" : "the native memory of its machine";
     }
 
     private static String size(long bytes) {

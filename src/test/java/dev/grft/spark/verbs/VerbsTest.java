@@ -792,7 +792,7 @@ class VerbsTest extends OnTiny {
 
         assertThat(said)
                 .contains("compared  full\nmemory    ")
-                .contains("%,d parameters train".formatted(Tiny.CONFIG.parameters() + 51))
+                .contains("%,d trainable parameters".formatted(Tiny.CONFIG.parameters() + 51))
                 .contains("compared  lora\nmemory    ", "compared  lora at the budget 1.0\nmemory    ")
                 .contains("compared  lora at the budget 3.0", "compared  grft at the budget 3.0")
                 .doesNotContain("full at the budget");
@@ -813,7 +813,7 @@ class VerbsTest extends OnTiny {
         assertThat(said)
                 .contains("model     a new vit_tiny_patch16_224: ViT of 12 blocks, width 192, 3 heads")
                 .contains("18 images of 3 classes, 0 broken")
-                .contains("%,d parameters train"
+                .contains("%,d trainable parameters"
                         .formatted(VitConfig.preset("vit_tiny_patch16_224", 3).parameters()))
                 .doesNotContain("selection");
         sets.add("model.preset=vit_large_patch16_224");
