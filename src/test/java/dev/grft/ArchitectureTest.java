@@ -77,6 +77,12 @@ class ArchitectureTest {
         return DIRECTION.stream();
     }
 
+    @Test
+    void thePageForContributorsHasThisOrder() throws IOException {
+        assertThat(Files.readString(Path.of("src/site/markdown/contributing.md")))
+                .contains("\n" + String.join(" > ", DIRECTION).replaceAll("dev\\.grft\\.", "") + "\n");
+    }
+
     @ParameterizedTest
     @MethodSource("packages")
     void aPackageImportsOnlyWhatStandsToItsRight(String name) {

@@ -296,8 +296,8 @@ public final class Main {
             footer = {
                 "",
                 "Example:",
-                "  jobs/submit.sh compare --config my.yaml --set compare.methods=[linear,gps] --set"
-                        + " compare.seeds=[1,2,3]"
+                "  jobs/submit.sh compare --config my.yaml --set 'compare.methods=[linear,gps]' --set"
+                        + " 'compare.seeds=[1,2,3]'"
             })
     int compare(@Mixin Common common) {
         return common.run("compare", Verbs::compare);

@@ -167,7 +167,7 @@ public final class OutOfMemory implements Thread.UncaughtExceptionHandler, AutoC
         return new UserError(
                 NATIVE.matcher(what).find()
                         ? "the driver is out of memory (" + what
-                                + "), beside its heap; use fewer tasks (--master local[1]),"
+                                + "), beside its heap; use fewer tasks (--master 'local[1]'),"
                                 + " smaller batches or engine.recompute=true"
                         : "the driver is out of memory (" + what + "), its heap has "
                                 + megabytes(Runtime.getRuntime().maxMemory()) + "; raise --driver-memory",

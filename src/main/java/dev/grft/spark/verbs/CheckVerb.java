@@ -184,7 +184,7 @@ final class CheckVerb extends Verb {
             requireHeap(settings, heap, needs.heap(), costs.trained());
             if (available < needs.overhead()) {
                 throw UserError.of(
-                        "memory: %s are available, the job needs %s beside its heap; use fewer tasks (--master local[1]) or"
+                        "memory: %s are available, the job needs %s beside its heap; use fewer tasks (--master 'local[1]') or"
                                 + " more shards",
                         size(available), size(needs.overhead()));
             }
@@ -263,7 +263,7 @@ final class CheckVerb extends Verb {
             throw UserError.of(
                     "memory: a GPU has %s for arrays (80 %% of its memory less 1 GiB), %d tasks on it need an estimated %s (weights,"
                             + " activations); use fewer tasks on it (spark.task.resource.gpu.amount=1, in local mode --master"
-                            + " local[1]), a smaller training.microBatch, or engine.recompute=true",
+                            + " 'local[1]'), a smaller training.microBatch, or engine.recompute=true",
                     size(gpu.bytes()), gpu.tasks(), size(needed));
         }
     }

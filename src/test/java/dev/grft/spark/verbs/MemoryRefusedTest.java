@@ -169,7 +169,7 @@ class MemoryRefusedTest {
                 .hasMessage(
                         "memory: a GPU has 16000 MB for arrays (80 % of its memory less 1 GiB), 4 tasks on it need an"
                                 + " estimated 17000 MB (weights, activations); use fewer tasks on it"
-                                + " (spark.task.resource.gpu.amount=1, in local mode --master local[1]), a smaller"
+                                + " (spark.task.resource.gpu.amount=1, in local mode --master 'local[1]'), a smaller"
                                 + " training.microBatch, or engine.recompute=true");
         assertThatCode(() -> CheckVerb.requireGpu(new ExecutorSettings.Shared(16_000_000_000L, 4), 16_000_000_000L))
                 .doesNotThrowAnyException();
