@@ -1,7 +1,7 @@
 """What the DAGs share: parameters, retries, and the tasks around the verbs of ``jobs/submit.sh``.
 
 A DAG says how a verb runs on Spark; :func:`pipeline` puts the verbs in order and adds what follows an evaluation. The
-verbs can be retried: done again with the same inputs they do nothing, and ``train`` goes on where it was interrupted.
+verbs can be retried: done again with the same inputs they do nothing, and ``train`` resumes where it was interrupted.
 XCom holds paths and metrics, never data.
 """
 

@@ -413,7 +413,7 @@ public record Settings(
             Checks.positive("engine.leaseSeconds", leaseSeconds);
         }
 
-        /** Returns whether tasks stay for many steps of a training, if all executors can connect to the driver. */
+        /** Returns whether a training has standing tasks, if all executors can connect to the driver. */
         public boolean standing() {
             return !rounds.equals("jobs");
         }

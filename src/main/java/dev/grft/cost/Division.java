@@ -10,7 +10,7 @@ import dev.grft.config.TrainingSettings;
  * @param shards parts of the step
  * @param examplesAtOnce examples that a task computes at once
  * @param parts whether a task adds up gradients of its parts
- * @param standing whether tasks stay, in place of a job for each step
+ * @param standing whether by standing tasks, in place of a job for each step
  * @param syncEvery steps of a round; more than one are local steps
  */
 record Division(int batch, int shards, int examplesAtOnce, boolean parts, boolean standing, int syncEvery) {

@@ -140,7 +140,7 @@ public final class Inspection {
 
     private static String state(TrainingState state) {
         return lines(
-                "training state  after step " + state.step(),
+                "checkpoint      after step " + state.step(),
                 String.format(Locale.ROOT, "trained         %,d parameters", state.parameters().length),
                 String.format(Locale.ROOT, "updater         %,d values", state.updater().length),
                 "average         " + (state.average() == null ? "none" : "of the trained parameters"),

@@ -122,7 +122,7 @@ class FaultsIT {
                     List.of("engine.rounds=standing"),
                     "spark.locality.wait=100ms");
         }
-        assertThat(printed).anyMatch(line -> line.contains("tasks stay for many steps (engine.rounds)"));
+        assertThat(printed).anyMatch(line -> line.contains("standing tasks (engine.rounds)"));
         assertTheSameBits();
     }
 

@@ -124,7 +124,7 @@ class WallIT {
                         "spark.locality.wait=100ms"),
                 "engine.rounds=standing");
         assertThat(ended.code()).as(ended.printed()).isZero();
-        assertThat(lines(ended, "train: tasks stay for many steps.*")).hasSize(1);
+        assertThat(lines(ended, "train: standing tasks .*")).hasSize(1);
         assertThat(lines(ended, "train: " + unreached("\\d+") + ", so a job of Spark for each step from now on; .*"))
                 .as(ended.printed())
                 .hasSize(1);

@@ -256,7 +256,7 @@ class YarnIT {
                 .content()
                 .contains("Lost executor")
                 .contains("was preempted")
-                .contains("tasks stay for many steps (engine.rounds)")
+                .contains("standing tasks (engine.rounds)")
                 .contains("\"status\":\"done\"");
         assertTheSameBits("client");
     }

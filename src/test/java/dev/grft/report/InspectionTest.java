@@ -103,7 +103,7 @@ class InspectionTest {
         new TrainingState(7, new float[3], new float[6], "inputs", Map.of()).write(hadoop, file("state"));
 
         assertThat(inspected("state/step-00000007.safetensors")).isEqualTo("""
-                training state  after step 7
+                checkpoint      after step 7
                 trained         3 parameters
                 updater         6 values
                 average         none

@@ -43,7 +43,7 @@ public final class Termination implements AutoCloseable {
             try {
                 if (!ended.await(milliseconds, TimeUnit.MILLISECONDS)) {
                     System.err.println("not ended within engine.graceSeconds, " + graceSeconds
-                            + " s: what came since the last state is lost");
+                            + " s: the steps since the last checkpoint are lost");
                 }
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();

@@ -50,7 +50,7 @@ public final class Application {
      * Does a verb and returns the exit code, see {@link Exit}.
      *
      * @param configured returns the settings
-     * @param maxTime after which it stops, with a state to go on from; null for no limit
+     * @param maxTime after which it stops, with a checkpoint to resume from; null for no limit
      */
     public static int run(
             String verb,

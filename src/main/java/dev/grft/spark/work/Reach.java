@@ -82,7 +82,7 @@ public final class Reach {
         }
         say.accept(
                 standing
-                        ? "train: tasks stay for many steps (engine.rounds)"
+                        ? "train: standing tasks (engine.rounds)"
                         : "train: a job of Spark for each step (engine.rounds)");
         return standing;
     }
@@ -119,7 +119,7 @@ public final class Reach {
         }
     }
 
-    /** Returns why tasks cannot stay if Spark's connections are encrypted in a way that those of standing tasks are not, else null. */
+    /** Returns why there can be no standing tasks if Spark's connections are encrypted in a way that those of standing tasks are not, else null. */
     static @Nullable Obstacle tls(SparkConf conf) {
         return conf.getBoolean(TLS, false)
                 ? new Obstacle(

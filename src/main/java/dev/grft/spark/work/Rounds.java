@@ -40,12 +40,12 @@ public final class Rounds implements RoundSource {
     }
 
     /**
-     * Returns gradients of these shards, by jobs or by tasks that stay.
+     * Returns gradients of these shards, by jobs or by standing tasks.
      *
-     * @param reach of the session; after an executor could not connect, no tasks stay
-     * @param standing whether tasks stay, as long as all executors reach the driver
+     * @param reach of the session; after an executor could not connect, there are no standing tasks
+     * @param standing whether by standing tasks, as long as all executors reach the driver
      * @param steps of the whole training, for people; standing tasks prepare nothing after them
-     * @throws UserError if they cannot stay
+     * @throws UserError if there can be none
      */
     public static RoundSource of(
             Reach reach,

@@ -6,7 +6,7 @@ import dev.grft.train.StepGradient;
 import java.util.function.Function;
 
 /**
- * Gradients by tasks that stay, until an executor cannot reach the driver: then by a job of Spark for each step. If the standing tasks have ended within a
+ * Gradients by standing tasks, until an executor cannot reach the driver: then by a job of Spark for each step. If the standing tasks have ended within a
  * step, the job makes this step. The bits are the same, so an executor that comes later, from another part of the network, ends no training.
  */
 final class StandingOrJobs implements RoundSource {
@@ -27,7 +27,7 @@ final class StandingOrJobs implements RoundSource {
     }
 
     /**
-     * Returns gradients by tasks that stay.
+     * Returns gradients by standing tasks.
      *
      * @param reach receives the reason if an executor cannot connect
      */

@@ -40,7 +40,7 @@ import org.slf4j.LoggerFactory;
 import scala.Tuple2;
 
 /**
- * Gradients from executors, many rounds for each Spark job: its tasks stay, and get a step when the one before is done. The bits are those
+ * Gradients from executors, many rounds for each Spark job: its standing tasks receive a step when the one before is done. The bits are those
  * of {@link Rounds}.
  *
  * <p>A job ends when the executors are wanted for something else ({@link #rest}), when no step is asked for in a second, and after some seconds at the

@@ -628,7 +628,7 @@ class VerbsTest extends OnTiny {
                 .contains("(moved by ");
         assertThat(Inspection.of(hadoop, whole + "/state/step-00000004.safetensors"))
                 .contains(
-                        "training state  after step 4",
+                        "checkpoint      after step 4",
                         "trained         707 parameters",
                         "updater         1,414 values");
     }

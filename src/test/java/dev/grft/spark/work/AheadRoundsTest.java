@@ -45,7 +45,7 @@ class AheadRoundsTest {
         AheadTest.assertNothingIsLeft();
     }
 
-    /** Returns rounds whose tasks stay for as long as a slow machine needs. */
+    /** Returns rounds whose standing tasks wait for as long as a slow machine needs. */
     private static StandingRounds patient(
             JavaSparkContext spark, JavaRDD<Shard> shards, Sampler sampler, Replicas.Recipe recipe, long steps) {
         long minutes = TimeUnit.MINUTES.toNanos(10);

@@ -52,7 +52,7 @@ class ReachTest {
     }
 
     @Test
-    void underTlsTasksDoNotStay() {
+    void underTlsThereAreNoStandingTasks() {
         SparkConf conf = new SparkConf(false);
         assertThat(Reach.tls(conf)).isNull();
         assertThat(Reach.tls(conf.set("spark.ssl.rpc.enabled", "true")))
@@ -73,7 +73,7 @@ class ReachTest {
         assertThat(said)
                 .containsExactly(
                         "train: a job of Spark for each step (engine.rounds)",
-                        "train: tasks stay for many steps (engine.rounds)",
-                        "train: tasks stay for many steps (engine.rounds)");
+                        "train: standing tasks (engine.rounds)",
+                        "train: standing tasks (engine.rounds)");
     }
 }
