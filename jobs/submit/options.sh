@@ -26,11 +26,11 @@ Environment:
                    is built then
   GRFT_SHARED_DISK not empty: all machines see this folder and Maven's at the same paths; no libraries (some 180 MB) are copied
   GRFT_BUILD_SECONDS how long to wait for another jobs/submit.sh that builds; 1800
-  GRFT_DRIVER_MEMORY, SPARK_LOCAL_IP, OMP_NUM_THREADS, OMP_WAIT_POLICY: over the defaults set here
+  GRFT_DRIVER_MEMORY, SPARK_LOCAL_IP, OMP_NUM_THREADS, OMP_WAIT_POLICY: override the defaults set here
 
-The exit code is the program's: 0 done, 2 something to mend in the input, 3 a failure, 4 the cluster was lost or
+The exit code is the program's: 0 done, 2 the input must be corrected, 3 a failure, 4 the cluster was lost or
 another driver is at work in the run directory, 5 stopped by --max-time, 143 by SIGTERM. After 4, 5 and 143 the same
-command goes on where it was.
+command resumes.
 TEXT
 }
 

@@ -100,7 +100,7 @@ public record Wish(
         return tflops != null ? 1e3 * tflops : gflops != null ? gflops : measured;
     }
 
-    /** Without a number of tasks on a GPU, Spark is not told to share it: one task computes, and all cores decode. */
+    /** Without a number of tasks on a GPU, Spark does not share it: one task computes, and all cores decode. */
     private static Feed feed(
             @Nullable Integer cores,
             int least,

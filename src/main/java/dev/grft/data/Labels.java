@@ -121,7 +121,9 @@ public final class Labels implements Serializable {
         if (names.size() < task.fewest()) {
             throw new UserError("found "
                     + (names.isEmpty() ? "no " + noun(task) : "one class only (" + names.get(0) + ")")
-                    + (task == Task.SINGLE_LABEL ? ", expected two classes or more" : ", expected one or more"));
+                    + (task == Task.SINGLE_LABEL
+                            ? ", expected two classes or more; check the folders of the classes, or data.labelColumn"
+                            : ", expected one or more; check data.labelColumn"));
         }
     }
 

@@ -30,7 +30,7 @@ public final class Inspection {
     private Inspection() {}
 
     /**
-     * Returns a description of a checkpoint, selection, delta, entries of GPS or training state.
+     * Returns a description of a checkpoint, selection, delta, entries of GPS or training checkpoint.
      *
      * @throws dev.grft.UserError if it is none of them, or cannot be read
      */

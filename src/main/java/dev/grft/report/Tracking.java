@@ -241,7 +241,7 @@ public final class Tracking implements AutoCloseable {
     private void say(String what) {
         if (!said && settings != null) {
             said = true;
-            progress.say("%s", "tracking: " + settings.uri() + " " + what + "; the run goes on without it");
+            progress.say("%s", "tracking: " + settings.uri() + " " + what + "; the run continues without it");
         }
     }
 

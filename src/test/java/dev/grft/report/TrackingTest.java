@@ -161,7 +161,7 @@ class TrackingTest {
                     .hasSizeLessThan(20);
             assertThat(said().lines())
                     .containsExactly("tracking: " + server.uri()
-                            + " cannot be reached (java.io.IOException: status 503); will try again; the run goes on"
+                            + " cannot be reached (java.io.IOException: status 503); will try again; the run continues"
                             + " without it");
         }
     }
@@ -224,7 +224,7 @@ class TrackingTest {
             assertThat(server.authorizations).isNotEmpty().containsOnly(expected);
             assertThat(said().lines())
                     .containsExactly(
-                            "tracking: " + server.uri() + " refuses (status 403, no); the run goes on without it",
+                            "tracking: " + server.uri() + " refuses (status 403, no); the run continues without it",
                             "tracking: not everything was sent to the server");
             assertThat(said()).doesNotContain(SECRET);
         }

@@ -107,7 +107,9 @@ public final class Npz {
             bytes = (bytes << 8) | (size[i] & 0xff);
         }
         if (bytes > MAX_HEADER) {
-            throw UserError.of("%s: the header claims to have %d bytes, expected at most %d", place, bytes, MAX_HEADER);
+            throw UserError.of(
+                    "%s: the header claims to have %d bytes, expected at most %d; it is damaged, copy it again",
+                    place, bytes, MAX_HEADER);
         }
         String header = new String(in.readNBytes((int) bytes), StandardCharsets.ISO_8859_1);
         Matcher parts = HEADER.matcher(header);
@@ -135,7 +137,7 @@ public final class Npz {
                     .toArray();
             needed = Math.multiplyExact(Tensor.elements(shape), (long) type.bytes());
         } catch (NumberFormatException | ArithmeticException e) {
-            throw new UserError(place + ": has the shape (" + parts.group(3) + "), more than any file can hold", e);
+            throw new UserError(place + ": has the shape (" + parts.group(3) + "), more than any file can hold; it is damaged, copy it again", e);
         }
         if (needed > room || needed / type.bytes() > Integer.MAX_VALUE - 8) {
             throw UserError.of(
@@ -144,7 +146,9 @@ public final class Npz {
         }
         Tensor tensor = Tensor.read(type, shape, in);
         if (in.read() >= 0) {
-            throw UserError.of("%s: more bytes follow than its shape %s needs", place, Arrays.toString(shape));
+            throw UserError.of(
+                    "%s: more bytes follow than its shape %s needs; it is damaged, copy it again",
+                    place, Arrays.toString(shape));
         }
         return tensor;
     }

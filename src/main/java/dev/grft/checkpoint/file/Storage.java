@@ -339,7 +339,7 @@ public final class Storage {
         try {
             FileStatus status = files(path).getFileStatus(path);
             if (status.isDirectory()) {
-                throw UserError.of("%s: is a directory, expected a file", path);
+                throw UserError.of("%s: is a directory, expected a file; give the path of the file", path);
             }
             return status.getLen();
         } catch (IOException e) {

@@ -69,7 +69,7 @@ public final class JsonMapList extends ListForm {
             throw new UserError(
                     path + ": is not JSON: " + e.getOriginalMessage() + " (line "
                             + e.getLocation().getLineNr() + ", column "
-                            + e.getLocation().getColumnNr() + ")",
+                            + e.getLocation().getColumnNr() + "); mend it",
                     e);
         } catch (IOException e) {
             throw new IllegalStateException("no file is read here", e);

@@ -196,7 +196,7 @@ public final class Lineage implements AutoCloseable {
                     Thread.currentThread().interrupt(); // the run ends at its next wait
                 }
             }
-            say("is not told of some data, which cannot be described (" + e + ")");
+            say("does not receive some datasets, because they cannot be described (" + e + ")", "them");
         }
     }
 
@@ -337,10 +337,14 @@ public final class Lineage implements AutoCloseable {
     }
 
     private void say(String what) {
+        say(what, "it");
+    }
+
+    private void say(String what, String without) {
         if (progress != null && said.add(what.split(" \\(", 2)[0])) {
             progress.say(
                     "%s",
-                    Credentials.masked("lineage: " + settings.uri() + " " + what) + "; the run goes on without it");
+                    Credentials.masked("lineage: " + settings.uri() + " " + what) + "; the run continues without " + without);
         }
     }
 }

@@ -128,7 +128,7 @@ final class Found {
             throw new UserError(
                     path
                             + (key == null
-                                    ? ": cannot be read (" + why + ")"
+                                    ? ": cannot be read (" + why + "); check the path and its permissions"
                                     : ": cannot be listed (" + why + "); is " + key + " right?"),
                     e);
         }

@@ -265,8 +265,14 @@ final class TarSamples implements Iterator<TarSamples.Sample>, AutoCloseable {
 
     /** Returns the bytes of the present entry; makes room for no more than there are. */
     private byte[] bytes(TarArchiveEntry of, int most) {
-        if (of.getSize() > most || of.isSparse()) {
-            throw new UserError(tar + ": " + of.getName() + " has more than the " + most + " bytes allowed");
+        if (of.isSparse()) {
+            throw new UserError(
+                    tar + ": " + of.getName() + " is a sparse file, which is not read; write the tar with plain files");
+        }
+        if (of.getSize() > most) {
+            throw UserError.of(
+                    "%s: %s has %d bytes, expected at most %d; is it the label of an image?",
+                    tar, of.getName(), of.getSize(), most);
         }
         try {
             byte[] bytes = in.readNBytes(most);
@@ -287,7 +293,7 @@ final class TarSamples implements Iterator<TarSamples.Sample>, AutoCloseable {
             throw new UserError(tar + ": " + of.getName() + " " + e.getMessage() + "; is data.labelColumn right?", e);
         } catch (IOException e) { // also of bytes that are text in no encoding
             String why = e instanceof JsonProcessingException wrong ? wrong.getOriginalMessage() : e.getMessage();
-            throw new UserError(tar + ": " + of.getName() + " is not JSON: " + why, e);
+            throw new UserError(tar + ": " + of.getName() + " is not JSON: " + why + "; correct it and write the tar again", e);
         }
     }
 

@@ -110,7 +110,7 @@ public final class HuggingFace {
             } catch (UserError e) {
                 throw e;
             } catch (IOException | RuntimeException e) { // a damaged footer ends in either
-                throw new UserError(file + ": cannot be read as Parquet (" + e.getMessage() + ")", e);
+                throw new UserError(file + ": cannot be read as Parquet (" + e.getMessage() + "); write it again", e);
             }
         }
 

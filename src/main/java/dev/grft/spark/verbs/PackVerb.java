@@ -235,8 +235,8 @@ final class PackVerb extends Verb {
         for (String column : form.columns()) {
             if (!taken.add(column.toLowerCase(Locale.ROOT))) {
                 throw UserError.of(
-                        "the column %s is called as another one or the column %s of the images, but for upper and lower"
-                                + " case; rename it",
+                        "data.labelColumn: the column %s differs from another column, or from the column %s of the images,"
+                                + " only in upper and lower case; rename it",
                         column, IMAGE);
             }
             columns = columns.add(

@@ -202,7 +202,9 @@ public final class Backend {
                     name);
         }
         if (name.equals("nd4j")) {
-            throw UserError.of("engine.precision: bf16 needs engine.kernels auto, cpu or torch");
+            throw UserError.of(
+                    "engine.precision is bf16, but engine.kernels nd4j does not compute in it; set engine.kernels to auto, cpu"
+                            + " or torch, or engine.precision to fp32");
         }
         if (Blas.mkl()) {
             throw UserError.of("engine.precision: bf16 is computed by oneDNN; use a build without -Pmkl, or fp32");

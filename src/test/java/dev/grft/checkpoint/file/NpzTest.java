@@ -37,7 +37,7 @@ class NpzTest {
                     .isInstanceOf(UserError.class)
                     .hasMessage(
                             shape.equals("4")
-                                    ? "x: a: more bytes follow than its shape [4] needs"
+                                    ? "x: a: more bytes follow than its shape [4] needs; it is damaged, copy it again"
                                     : "x: a: of shape [16777216] needs 67108864 bytes, more than the file can hold; it is"
                                             + " damaged, copy it again");
 

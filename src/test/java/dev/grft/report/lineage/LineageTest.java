@@ -268,8 +268,8 @@ class LineageTest {
         }
         assertThat(Events.lines(file).get(1).path("outputs")).hasSize(1);
         assertThat(said())
-                .isEqualToIgnoringNewLines("lineage: " + file + " is not told of some data, which cannot be described"
-                        + " (java.lang.NoSuchMethodError: gone); the run goes on without it");
+                .isEqualToIgnoringNewLines("lineage: " + file + " does not receive some datasets, because they cannot be described"
+                        + " (java.lang.NoSuchMethodError: gone); the run continues without them");
     }
 
     @Test
@@ -306,7 +306,7 @@ class LineageTest {
             assertThat(server.calls).hasSize(2);
             assertThat(said())
                     .isEqualToIgnoringNewLines(
-                            "lineage: " + server.uri() + " " + what + "; the run goes on without it");
+                            "lineage: " + server.uri() + " " + what + "; the run continues without it");
         }
     }
 
@@ -400,7 +400,7 @@ class LineageTest {
         assertThat(said().lines())
                 .hasSize(4)
                 .allMatch(line -> line.startsWith("lineage: "))
-                .allMatch(line -> line.endsWith("; the run goes on without it"))
+                .allMatch(line -> line.endsWith("; the run continues without it"))
                 .noneMatch(line -> line.contains("within lineage.timeoutSeconds"));
     }
 

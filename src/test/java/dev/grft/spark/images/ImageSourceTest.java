@@ -399,7 +399,8 @@ class ImageSourceTest extends OnSpark {
         refused(
                 folder + "/train",
                 ImageFormat.AUTO,
-                folder + "/train: found one class only (cat), expected two classes or more");
+                folder + "/train: found one class only (cat), expected two classes or more; check the folders of the classes,"
+                        + " or data.labelColumn");
         refused(folder + "/t*", ImageFormat.AUTO, folder + "/t*: a pattern cannot name folders of classes");
 
         file("stray.png", png(1));

@@ -126,6 +126,20 @@ class TarSourceTest {
     }
 
     @Test
+    void aLabelThatIsLargeOrSparseIsRefusedWithItsReason() throws Exception {
+        assertThatThrownBy(() -> samples(tar("a.cls=" + "x".repeat(2_000_000), "a.png=y")))
+                .isInstanceOf(UserError.class)
+                .hasMessageStartingWith("t.tar: a.cls has 2000000 bytes, expected at most ")
+                .hasMessageEndingWith("; is it the label of an image?");
+        byte[] sparse = tar("a.cls=x", "a.png=y");
+        sparse[156] = 'S'; // the type of the entry
+        checksum(sparse);
+        assertThatThrownBy(() -> samples(sparse))
+                .isInstanceOf(UserError.class)
+                .hasMessage("t.tar: a.cls is a sparse file, which is not read; write the tar with plain files");
+    }
+
+    @Test
     void anEntryThatClaimsToBeLargeIsNotGivenRoom() throws Exception {
         byte[] bomb = tar("a.jpg=x");
         System.arraycopy("77777777777".getBytes(StandardCharsets.US_ASCII), 0, bomb, 124, 11); // 8 GiB

@@ -269,7 +269,7 @@ class PackingTest extends OnSpark {
                             verbs -> verbs.pack(
                                     list.toString(), folder.resolve(task).toString(), true)))
                     .isInstanceOf(UserError.class)
-                    .hasMessageStartingWith("the column Image is called as another one or the column image of the");
+                    .hasMessageStartingWith("data.labelColumn: the column Image differs from another column, or from the column image of the");
         }
     }
 }
