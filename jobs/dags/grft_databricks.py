@@ -1,7 +1,7 @@
 """Runs the verbs as JAR tasks on Databricks, each on a cluster of its own that ends with it.
 
-The connection ``databricks_default`` says which workspace, and holds the credentials. The job jar lies in a volume (``/Volumes/...``),
-configuration and run directory in an object store that the cluster and the workers of Airflow reach. The task waits in the triggerer and
+The connection ``databricks_default`` names the workspace and holds the credentials. The job jar is in a volume (``/Volumes/...``), the
+configuration and the run directory are in an object store that the cluster and the workers of Airflow reach. The task waits in the triggerer and
 holds no worker.
 """
 

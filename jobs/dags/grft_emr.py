@@ -1,9 +1,9 @@
 """Runs the verbs as steps of an existing Amazon EMR cluster, with spark-submit on its YARN.
 
-The connection ``aws_default`` says which account and region; the job jar, the configuration and the run directory are in S3. The task
-waits in the triggerer and holds no worker. EMR reports no exit code of a step, so a mistake in the input is tried again, too. A verb
-that starts within ten minutes ends by itself, with a checkpoint, before the waiting for it does. A step that is still there when the
-waiting ends is canceled: the time of a verb begins with its driver, after its step was pending.
+The connection ``aws_default`` names the account and region. The job jar, the configuration and the run directory are in S3. The task
+waits in the triggerer and holds no worker. EMR reports no exit code of a step, so a mistake in the input is retried, too. A verb
+that starts within ten minutes ends by itself, with a checkpoint, before the task stops waiting for it. A step that has not ended by then
+is canceled. The time of a verb begins with its driver, after its step was pending.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def steps(verb: str):
 
 
 class EmrVerb(EmrAddStepsOperator):
-    """One verb as a step, which is canceled if it is still there when nobody waits for it anymore."""
+    """One verb as a step, which is canceled if it has not ended when the task stops waiting for it."""
 
     def execute(self, context):
         try:

@@ -1,7 +1,7 @@
 """Runs the verbs as SparkApplications of the Kubernetes operator for Spark, in the image of ``docker/``.
 
-What one asks for stands in ``spark_application.yaml`` beside this file. The connection ``kubernetes_default`` says which
-cluster; the run directory is to be on storage that driver, executors and the workers of Airflow reach, such as S3.
+``spark_application.yaml`` beside this file describes the application. The connection ``kubernetes_default`` names the cluster.
+The run directory must be on storage that the driver, the executors and the workers of Airflow reach, such as S3.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the DAGs share: parameters, retries, and the tasks around the verbs of ``jobs/submit.sh``.
 
-A DAG says how a verb runs on Spark; :func:`pipeline` puts the verbs in order and adds what follows an evaluation. The
-verbs can be retried: done again with the same inputs they do nothing, and ``train`` resumes where it was interrupted.
+A DAG defines how a verb runs on Spark. :func:`pipeline` puts the verbs in order and adds the tasks after an evaluation. The
+verbs can be retried: with the same inputs they do nothing, and ``train`` resumes where it was interrupted.
 XCom holds paths and metrics, never data.
 """
 
@@ -27,12 +27,12 @@ from airflow.sdk.exceptions import AirflowFailException
 
 VERBS = ("check", "select", "train", "merge", "evaluate")
 
-# Its events carry where the model lies and how accurate it is; downstream DAGs have schedule=[PUBLISHED].
+# Its events have the path and the accuracy of the model. Downstream DAGs have schedule=[PUBLISHED].
 PUBLISHED = Asset("grft_published_model")
 
 PUBLISHED_FILES = ("config.json", "delta.safetensors", "manifest.json", "metrics.json", "merged.safetensors")
 
-# What a model of a task is published by: the first that it has. The lower RMSE is better, of the others the higher.
+# The measure that decides whether a model of a task is published: the first that it has. Lower is better for RMSE, higher for the others.
 MEASURES = {"single-label": ("accuracy",), "multi-label": ("map", "micro_f1"), "regression": ("rmse",)}
 
 SIZE = "^[1-9][0-9]*[mg]$"
@@ -65,7 +65,7 @@ PARAMS = {
         type="string",
         minLength=1,
         title="Folder of published models",
-        description="latest.json there names the model that a new one has to beat.",
+        description="latest.json there names the baseline: the model that was published last.",
     ),
     "margin": Param(
         0.002,
@@ -164,7 +164,7 @@ def timeout_seconds(verb: str) -> int:
 
 
 def arguments(verb: str) -> Callable[..., list[str]]:
-    """Returns a template, what the program is told for a verb."""
+    """Returns a template of the arguments of a verb."""
 
     def render(context: Mapping[str, Any], jinja_env: Any = None) -> list[str]:
         words = [verb]
@@ -179,7 +179,7 @@ def arguments(verb: str) -> Callable[..., list[str]]:
 
 @contextmanager
 def no_retry_of_mistakes(exit_code: Callable[[], int | None] = lambda: None) -> Iterator[None]:
-    """Lets a program that ended with 2, something to mend in the input, fail the task without a retry.
+    """Fails the task without a retry if the program ended with 2: the input must be corrected.
 
     The code comes from ``exit_code``, or from the message of the failure: that of spark-submit, of YARN's diagnostics, of
     the Kubernetes operator for Spark or of Databricks.
@@ -194,7 +194,7 @@ def no_retry_of_mistakes(exit_code: Callable[[], int | None] = lambda: None) -> 
         if code is None and said:
             code = int(said[1])
         if code == 2:
-            raise AirflowFailException(f"not tried again: something is to be mended in the input. {failure}") from failure
+            raise AirflowFailException(f"not retried: the input must be corrected. {failure}") from failure
         raise
 
 

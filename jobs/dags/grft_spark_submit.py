@@ -1,8 +1,8 @@
-"""Runs the verbs by spark-submit, on YARN or wherever the connection ``grft_spark`` says.
+"""Runs the verbs by spark-submit, on YARN or on the master that the connection ``grft_spark`` names.
 
 The machine of the worker needs a ``spark-submit`` on its PATH. Environment of Airflow's processes:
 
-- ``GRFT_DEPLOY_MODE``: ``cluster`` (the driver runs on YARN, asked for by its REST interface) or ``client`` (on the worker).
+- ``GRFT_DEPLOY_MODE``: ``cluster`` (the driver runs on YARN, and Airflow polls YARN's REST interface) or ``client`` (on the worker).
   For ``cluster`` the connection's extra needs ``yarn_resourcemanager_webapp_address``, such as ``http://rm:8088``.
 """
 
@@ -34,8 +34,8 @@ def submit(task_id: str, **settings) -> SparkSubmitOperator:
         application="{{ params.jar }}",
         application_args=grft.arguments(task_id),
         deploy_mode="cluster" if CLUSTER else "client",
-        # Airflow itself then tells spark-submit not to wait (spark.yarn.submit.waitAppCompletion), and asks YARN; a retry
-        # after a lost worker finds the application that runs.
+        # Airflow then sets spark.yarn.submit.waitAppCompletion to false, and polls YARN. A retry after a lost worker finds the
+        # application that runs.
         yarn_track_via_rm_api=CLUSTER,
         conf=grft.SPARK_CONF,
         env_vars={"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"},
