@@ -121,7 +121,8 @@ public final class Config {
                 throw new UserError(file + ": there is no such file (looked for " + found + end, e);
             }
         } catch (IOException | IllegalArgumentException e) {
-            throw new UserError(file + ": cannot be read (" + e.getMessage() + "); check the path and its permissions", e);
+            throw new UserError(
+                    file + ": cannot be read (" + e.getMessage() + "); check the path and its permissions", e);
         }
     }
 

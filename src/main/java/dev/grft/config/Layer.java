@@ -87,7 +87,8 @@ record Layer(String place, Map<String, Value> values) {
             } catch (JsonProcessingException e) {
                 throw broken(e);
             } catch (IOException e) {
-                throw new UserError(place + ": cannot be read (" + e.getMessage() + "); check the path and its permissions", e);
+                throw new UserError(
+                        place + ": cannot be read (" + e.getMessage() + "); check the path and its permissions", e);
             }
             return new Layer(place, values);
         }

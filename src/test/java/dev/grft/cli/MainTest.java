@@ -357,7 +357,10 @@ class MainTest {
         Files.createDirectories(one.resolve("red"));
         Files.copy(images.resolve("red/0.png"), one.resolve("red/0.png"));
 
-        assertRefused(does(one, "train"), one + ": found one class only (red), expected two classes or more; check the folders of the classes, or data.labelColumn");
+        assertRefused(
+                does(one, "train"),
+                one + ": found one class only (red), expected two classes or more; check the folders of the classes, or"
+                        + " data.labelColumn");
     }
 
     @Test

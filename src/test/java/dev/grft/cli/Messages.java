@@ -14,7 +14,8 @@ final class Messages {
     private static final Path SOURCE = Path.of("src/main/java");
     private static final Pattern CALL =
             Pattern.compile(
-                    "\\b(?:new UserError|UserError\\.of|require|refused|say|note|say\\.accept|LOG\\.warn|(?:out(?:\\(\\))?|err)\\.print(?:ln|f)?)\\(");
+                    "\\b(?:new UserError|UserError\\.of|require|refused|say|note|say\\.accept|LOG\\.warn"
+                            + "|(?:out(?:\\(\\))?|err)\\.print(?:ln|f)?)\\(");
     private static final Pattern LITERAL =
             Pattern.compile("\"\"\"\\n(.*?)\"\"\"|\"((?:[^\"\\\\\\n]|\\\\.)*)\"", Pattern.DOTALL);
 

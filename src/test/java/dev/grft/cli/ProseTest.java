@@ -35,7 +35,8 @@ class ProseTest {
             Map.entry("texts", "strings"));
 
     private static final Pattern COMMENT = Pattern.compile("(?s)/\\*.*?\\*/|//[^\\n]*");
-    private static final Pattern TO_COPY = Pattern.compile(".*\\.(?:conf|properties|yaml|toml|sh|py)|.*/(?:Dockerfile|spark-\\w+)");
+    private static final Pattern TO_COPY =
+            Pattern.compile(".*\\.(?:conf|properties|yaml|toml|sh|py)|.*/(?:Dockerfile|spark-\\w+)");
     /** Lines of comments that follow each other, a comment behind code, or a docstring. */
     private static final Pattern SCRIPT_COMMENT =
             Pattern.compile("(?m)(?:^[ \\t]*#.*\\n)+|[ \\t]# .*$|\"\"\"(?s:.*?)\"\"\"");
@@ -133,7 +134,9 @@ class ProseTest {
         List<Text> comments = new ArrayList<>();
         for (String folder : List.of("conf", "jobs", "docker")) {
             try (Stream<Path> files = Files.walk(Path.of(folder))) {
-                for (Path file : files.filter(path -> TO_COPY.matcher(path.toString()).matches()).toList()) {
+                for (Path file : files.filter(
+                                path -> TO_COPY.matcher(path.toString()).matches())
+                        .toList()) {
                     for (Matcher found = SCRIPT_COMMENT.matcher(Files.readString(file)); found.find(); ) {
                         comments.add(new Text(file.toString(), found.group().replaceAll("\\s+(?:# ?)?", " ")));
                     }

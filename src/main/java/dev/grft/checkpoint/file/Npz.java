@@ -137,7 +137,10 @@ public final class Npz {
                     .toArray();
             needed = Math.multiplyExact(Tensor.elements(shape), (long) type.bytes());
         } catch (NumberFormatException | ArithmeticException e) {
-            throw new UserError(place + ": has the shape (" + parts.group(3) + "), more than any file can hold; it is damaged, copy it again", e);
+            throw new UserError(
+                    place + ": has the shape (" + parts.group(3)
+                            + "), more than any file can hold; it is damaged, copy it again",
+                    e);
         }
         if (needed > room || needed / type.bytes() > Integer.MAX_VALUE - 8) {
             throw UserError.of(

@@ -117,7 +117,8 @@ public record ExecutorSettings(int cores, int cpus, int sharing, long heap, long
         String master = conf.get("spark.master");
         boolean inCluster = conf.get("spark.submit.deployMode", "client").equals("cluster");
         boolean inPod = conf.getBoolean("spark.kubernetes.submitInDriver", false);
-        boolean limited = (master.startsWith("yarn") && inCluster) || (master.startsWith("k8s") && (inCluster || inPod));
+        boolean limited =
+                (master.startsWith("yarn") && inCluster) || (master.startsWith("k8s") && (inCluster || inPod));
         double factor = conf.getDouble("spark.driver.memoryOverheadFactor", 0.1);
         long heap = MIB * conf.getSizeAsMb("spark.driver.memory", "1g");
         long bytes = conf.contains("spark.driver.memoryOverhead")

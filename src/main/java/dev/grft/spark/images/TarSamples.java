@@ -293,7 +293,8 @@ final class TarSamples implements Iterator<TarSamples.Sample>, AutoCloseable {
             throw new UserError(tar + ": " + of.getName() + " " + e.getMessage() + "; is data.labelColumn right?", e);
         } catch (IOException e) { // also of bytes that are text in no encoding
             String why = e instanceof JsonProcessingException wrong ? wrong.getOriginalMessage() : e.getMessage();
-            throw new UserError(tar + ": " + of.getName() + " is not JSON: " + why + "; correct it and write the tar again", e);
+            throw new UserError(
+                    tar + ": " + of.getName() + " is not JSON: " + why + "; correct it and write the tar again", e);
         }
     }
 

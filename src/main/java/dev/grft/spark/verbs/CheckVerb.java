@@ -172,8 +172,8 @@ final class CheckVerb extends Verb {
             }
             long available = NativeMemory.available();
             say(
-                    "memory    one process, %d tasks of up to %d images, %,d trainable parameters: needs %s of heap and %s of native memory;"
-                            + " has up to %s of heap, and %s are available on this machine",
+                    "memory    one process, %d tasks of up to %d images, %,d trainable parameters: needs %s of heap and %s of"
+                            + " native memory; has up to %s of heap, and %s are available on this machine",
                     tasks,
                     examples,
                     costs.trained(),
@@ -273,7 +273,8 @@ final class CheckVerb extends Verb {
         SparkConf conf = session.context().getConf();
         ExecutorSettings.DriverOverhead overhead = ExecutorSettings.driverOverhead(conf);
         say(
-                "memory    the driver, %,d trainable parameters: needs %s of heap and %s of native memory; has %s of heap and %s",
+                "memory    the driver, %,d trainable parameters: needs %s of heap and %s of native memory; has %s of heap"
+                        + " and %s",
                 costs.trained(),
                 size(needs.heap()),
                 size(needs.overhead()),
@@ -297,7 +298,8 @@ final class CheckVerb extends Verb {
             needs = new MemoryModel.Needs(needs.heap(), HOST_OF_GPU + costs.besideGpu(executor.tasks()));
         }
         say(
-                "memory    an executor, %d tasks of up to %d images: needs %s of heap and %s of native memory; has %s of heap and %s",
+                "memory    an executor, %d tasks of up to %d images: needs %s of heap and %s of native memory; has %s of heap"
+                        + " and %s",
                 executor.tasks(),
                 examples,
                 size(needs.heap()),

@@ -268,8 +268,9 @@ class LineageTest {
         }
         assertThat(Events.lines(file).get(1).path("outputs")).hasSize(1);
         assertThat(said())
-                .isEqualToIgnoringNewLines("lineage: " + file + " does not receive some datasets, because they cannot be described"
-                        + " (java.lang.NoSuchMethodError: gone); the run continues without them");
+                .isEqualToIgnoringNewLines("lineage: " + file
+                        + " does not receive some datasets, because they cannot be described (java.lang.NoSuchMethodError:"
+                        + " gone); the run continues without them");
     }
 
     @Test

@@ -269,7 +269,8 @@ class PackingTest extends OnSpark {
                             verbs -> verbs.pack(
                                     list.toString(), folder.resolve(task).toString(), true)))
                     .isInstanceOf(UserError.class)
-                    .hasMessageStartingWith("data.labelColumn: the column Image differs from another column, or from the column image of the");
+                    .hasMessageStartingWith("data.labelColumn: the column Image differs from another column, or from"
+                            + " the column image of the images, only in upper and lower case");
         }
     }
 }
