@@ -7,10 +7,11 @@ import java.util.stream.Collectors;
 /**
  * The images of a set that could not be decoded, for the report, and the rule how many of them are too many.
  *
- * @param images the broken ones, in the order of their names
+ * @param images the broken ones that are named, in the order of their names
+ * @param count how many are broken, named or not
  * @param total how many images the set has, broken or not
  */
-public record BrokenImages(List<Broken> images, long total) {
+public record BrokenImages(List<Broken> images, long count, long total) {
     private static final int SHOWN = 5;
 
     /**
@@ -23,19 +24,19 @@ public record BrokenImages(List<Broken> images, long total) {
 
     public BrokenImages {
         images = List.copyOf(images);
-        if (images.size() > total) {
-            throw new IllegalArgumentException(images.size() + " broken images of " + total);
+        if (images.size() > count || count > total) {
+            throw new IllegalArgumentException(count + " broken images of " + total + ", " + images.size() + " named");
         }
     }
 
-    /** Returns how many images are broken. */
-    public long count() {
-        return images.size();
+    /** Returns broken images all of which are named. */
+    public BrokenImages(List<Broken> images, long total) {
+        this(images, images.size(), total);
     }
 
     /** Returns the broken images as a share of all, in [0, 1]; 0 if there are none at all. */
     double share() {
-        return total == 0 ? 0 : (double) images.size() / total;
+        return total == 0 ? 0 : (double) count / total;
     }
 
     /**
@@ -67,7 +68,7 @@ public record BrokenImages(List<Broken> images, long total) {
     /** Returns a sentence with the count, the share and the first few names and reasons. */
     @Override
     public String toString() {
-        String sentence = images.size() + " of " + total + " images (" + percent(share()) + ") are broken";
+        String sentence = count + " of " + total + " images (" + percent(share()) + ") are broken";
         if (images.isEmpty()) {
             return sentence;
         }
@@ -75,7 +76,7 @@ public record BrokenImages(List<Broken> images, long total) {
                 .limit(SHOWN)
                 .map(b -> b.name() + ": " + b.reason())
                 .collect(Collectors.joining("; "));
-        int more = images.size() - SHOWN;
+        long more = count - Math.min(SHOWN, images.size());
         return sentence + " [" + first + (more > 0 ? "; and " + more + " more" : "") + "]";
     }
 

@@ -161,7 +161,7 @@ public final class Report {
             JsonNode reasons = set.getValue().path("broken");
             node.set("path", set.getValue().path("path"));
             node.set("images", set.getValue().path("images"));
-            node.put("count", reasons.size());
+            node.put("count", set.getValue().path("count").asLong(reasons.size())); // earlier builds named all
             ArrayNode first = node.putArray("first");
             reasons.properties().forEach(image -> {
                 if (first.size() < BROKEN) {

@@ -37,6 +37,15 @@ class BrokenImagesTest {
     }
 
     @Test
+    void imagesWithoutANameCount() {
+        BrokenImages most = new BrokenImages(List.of(new BrokenImages.Broken("a.jpg", "empty")), 12, 100);
+
+        assertThat(most.count()).isEqualTo(12);
+        assertThat(most.share()).isEqualTo(0.12);
+        assertThat(most).hasToString("12 of 100 images (12.0 %) are broken [a.jpg: empty; and 11 more]");
+    }
+
+    @Test
     void theReportIsASentence() {
         assertThat(broken(0, 3)).hasToString("0 of 3 images (0.0 %) are broken");
     }
@@ -44,7 +53,9 @@ class BrokenImagesTest {
     @Test
     void nonsenseIsRefused() {
         assertThatThrownBy(() -> new BrokenImages(List.of(new BrokenImages.Broken("a", "b")), 0))
-                .hasMessage("1 broken images of 0");
+                .hasMessage("1 broken images of 0, 1 named");
+        assertThatThrownBy(() -> new BrokenImages(List.of(new BrokenImages.Broken("a", "b")), 0, 5))
+                .hasMessage("0 broken images of 5, 1 named");
         assertThatThrownBy(() -> broken(0, 1).check(Double.NaN, "/data"))
                 .hasMessage("the limit of broken images must be in [0, 1], got NaN");
     }

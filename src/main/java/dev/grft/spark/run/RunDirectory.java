@@ -113,24 +113,30 @@ public final class RunDirectory {
         write(path("images.json"), Map.of("sets", sets));
     }
 
-    /** Adds to {@code broken-images.json}: by set, the names and reasons of its broken images. */
+    /** Adds to {@code broken-images.json}: by set, how many images are broken, and the names and reasons of those that are named. */
     void reportBroken(String key, String path, BrokenImages broken) {
         Path report = path("broken-images.json");
         Map<String, Object> all = new LinkedHashMap<>(read(report, new TypeReference<Map<String, Object>>() {}));
         Map<String, String> reasons = new LinkedHashMap<>();
         broken.images().forEach(image -> reasons.put(image.name(), image.reason()));
-        all.put(key, new Broken(path, broken.total(), reasons));
+        all.put(key, new Broken(path, broken.total(), broken.count(), reasons));
         write(report, all);
     }
 
     /** What {@code broken-images.json} says of a set, with its fields in this order. */
-    private record Broken(String path, long images, Map<String, String> broken) {}
+    private record Broken(String path, long images, long count, Map<String, String> broken) {}
 
     /** Returns how many images of a set were broken when they were read. */
     public long broken(String key) {
         Object set = read(path("broken-images.json"), new TypeReference<Map<String, Object>>() {})
                 .get(key);
-        return set instanceof Map<?, ?> known && known.get("broken") instanceof Map<?, ?> broken ? broken.size() : 0;
+        if (!(set instanceof Map<?, ?> known)) {
+            return 0;
+        }
+        if (known.get("count") instanceof Number count) {
+            return count.longValue();
+        }
+        return known.get("broken") instanceof Map<?, ?> named ? named.size() : 0; // earlier builds named all
     }
 
     /** Sets what {@code data.json} says of a set of images. */

@@ -276,12 +276,14 @@ final class PredictVerb extends Verb {
                 meter.add(more, "");
             }
         };
-        Tally.Listener listener = (handled, tally) -> {
+        double maxBroken = settings.data().maxBroken();
+        Tally.Listener listener = (handled, broken, tally) -> {
             show.accept(handled);
+            if (count < 0 || (double) broken / count <= maxBroken) { // else too many, whatever the others are
+                return;
+            }
             try {
-                if (count >= 0) {
-                    brokenOf(tally, count).check(settings.data().maxBroken(), images); // whatever the others are
-                }
+                tally.brokenByNow(count).check(maxBroken, images);
             } catch (UserError e) {
                 session.watch().fail(e);
             }
@@ -302,14 +304,14 @@ final class PredictVerb extends Verb {
                 });
             } catch (RuntimeException e) {
                 if (count >= 0) {
-                    run.images().checkBroken("predict", images, brokenOf(tally, count), source.passedOver());
+                    run.images().checkBroken("predict", images, tally.brokenByNow(count), source.passedOver());
                 }
                 throw e;
             } finally {
                 Parcels.release(encoded);
             }
             show.accept(tally.handled());
-            BrokenImages broken = brokenOf(tally, tally.handled());
+            BrokenImages broken = tally.broken();
             if (broken.total() == 0) {
                 throw ImageSource.none(images, source.passedOver());
             }
@@ -343,12 +345,6 @@ final class PredictVerb extends Verb {
         return deltas.size() == 1
                 ? run.inference(deltas.get(0))
                 : Inference.of(run.engine(model.config()), model, run.images().preprocess(), deltas);
-    }
-
-    private static BrokenImages brokenOf(Tally tally, long total) {
-        List<BrokenImages.Broken> broken = new ArrayList<>();
-        tally.broken().forEach((name, reason) -> broken.add(new BrokenImages.Broken(name, reason)));
-        return new BrokenImages(broken, total);
     }
 
     /** Returns the number of tasks: a few for each core, at most one for each batch, at least one for each 4,096 images. */

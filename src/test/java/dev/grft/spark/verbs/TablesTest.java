@@ -191,6 +191,28 @@ class TablesTest extends OnTiny {
         }
     }
 
+    @Test
+    void rowsOfOneNameAreBrokenEach() {
+        List<String> sets = sets("named", shared.train().toString());
+        Tiny.does(spark, sets, false, Verbs::train);
+        String images = "sql:SELECT unhex(NULL) AS image FROM reds UNION ALL (SELECT image FROM reds LIMIT 1)";
+        long none = spark.table("reds").count(); // without bytes, and so called by the digest of none
+
+        List<String> most = new ArrayList<>(sets);
+        most.add("data.maxBroken=0.8"); // which one more is above
+        assertThatThrownBy(() -> Tiny.does(spark, most, false, verbs -> verbs.predict(images, "table:labels", List.of())))
+                .hasMessageContaining(": " + none + " of " + (none + 1) + " images (")
+                .hasMessageContaining("; and " + (none - 1) + " more], data.maxBroken allows 80.0 %");
+        assertThat(folder.resolve("named/broken-images.json"))
+                .content()
+                .contains("\"images\" : " + (none + 1), "\"count\" : " + none);
+        most.add("data.maxBroken=1");
+        assertThat(Tiny.does(spark, most, false, verbs -> verbs.predict(images, "table:labels", List.of()))
+                        .err())
+                .contains("read 1 images, " + none + " of " + (none + 1) + " images (", "predicted 1 images into");
+        assertThat(names()).hasSize(1);
+    }
+
     private static void merge(List<String> sets, String images, String table) {
         Tiny.does(spark, sets, false, verbs -> verbs.predict(images, table, Existing.MERGE, List.of()));
     }
