@@ -191,9 +191,9 @@ final class PackVerb extends Verb {
                                 .option("maxRecordsPerFile", 0) // a file for each slice
                                 .option("compression", "none") // images are compressed already
                                 .option("parquet.enable.dictionary", "false")
-                                .option(
-                                        "parquet.block.size",
-                                        Integer.toString(32 << 20)), // what a task holds at a time
+                                .option("parquet.block.size", 32 << 20) // what a task holds at a time
+                                .option("parquet.page.size.row.check.min", 1) // else it looks after 100 images, and
+                                .option("parquet.page.size.row.check.max", 1), // then as if others were as large
                         String.format(Locale.ROOT, "images-%%05d-of-%05d", slices.size()));
                 return part.sizes().values().stream().mapToLong(Long::longValue).sum();
             });

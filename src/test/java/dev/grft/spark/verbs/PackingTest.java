@@ -14,6 +14,7 @@ import dev.grft.spark.images.Images;
 import dev.grft.spark.images.Inputs;
 import dev.grft.spark.images.ReadOptions;
 import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -27,6 +28,8 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.parquet.hadoop.ParquetFileReader;
+import org.apache.parquet.hadoop.util.HadoopInputFile;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -88,6 +91,31 @@ class PackingTest extends OnSpark {
         assertThat(pack(images, packed, true, false).err()).contains("is up to date with its images");
         pack(images, packed, true, true);
         assertThat(files(packed)).isEqualTo(files);
+    }
+
+    @Test
+    void whatATaskHoldsAtATimeDoesNotGrowWithTheSizeOfImages() throws Exception {
+        Path images = Files.createDirectories(folder.resolve("images"));
+        for (int i = 0; i < 120; i++) {
+            Files.write(images.resolve(String.format("a%03d.png", i)), new byte[] {1});
+        }
+        for (int i = 0; i < 4; i++) { // after many small ones
+            try (RandomAccessFile file =
+                    new RandomAccessFile(images.resolve("b" + i + ".png").toFile(), "rw")) {
+                file.setLength(17 << 20);
+            }
+        }
+
+        pack(images, folder.resolve("packed"), false, false);
+
+        try (ParquetFileReader reader = ParquetFileReader.open(HadoopInputFile.fromPath(
+                new org.apache.hadoop.fs.Path(folder + "/packed/images-00000-of-00001.parquet"),
+                new Configuration()))) {
+            assertThat(reader.getRecordCount()).isEqualTo(124);
+            assertThat(reader.getRowGroups())
+                    .hasSizeGreaterThan(1)
+                    .allSatisfy(group -> assertThat(group.getTotalByteSize()).isLessThan(36 << 20));
+        }
     }
 
     @Test
