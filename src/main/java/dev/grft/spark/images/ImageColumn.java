@@ -19,6 +19,12 @@ import org.jspecify.annotations.Nullable;
  * writes; or pixels, as Spark's data source {@code image} reads.
  */
 public final class ImageColumn implements Serializable {
+    /** Spark's setting of the rows of Parquet that it decodes at a time, into one array. */
+    public static final String ROWS_AT_A_TIME = "spark.sql.parquet.columnarReaderBatchSize";
+
+    /** Its value where rows hold images: 4,096 photos, as by default, would be gigabytes. */
+    public static final String AT_A_TIME = "8";
+
     private static final long serialVersionUID = 1L;
     private static final List<String> PIXELS = List.of("height", "width", "nChannels", "data");
 

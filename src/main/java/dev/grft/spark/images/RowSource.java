@@ -56,10 +56,6 @@ final class RowSource implements Source.Stored {
     private static final long SMALLEST_SPLIT = 1 << 20;
     private static final long LARGEST_SPLIT = 128 << 20;
 
-    /** Rows that Spark decodes at a time: 4,096 photos, as by default, would be gigabytes. */
-    private static final int AT_A_TIME = 32;
-
-    private static final String ROWS_AT_A_TIME = "spark.sql.parquet.columnarReaderBatchSize";
     /** Of as many files, or fewer, the driver looks up the sizes; of more, a job with a task for each slot: Spark's has one for each file. */
     private static final int FILES_BY_DRIVER = 256;
 
@@ -292,13 +288,15 @@ final class RowSource implements Source.Stored {
     }
 
     /**
-     * Returns the rows in tasks of many files each. Spark counts 4 MB for opening a file, which makes a task of every
-     * 31 photos. A value set by the user stays.
+     * Returns the rows in tasks of many files each, a few at a time. Spark counts 4 MB for opening a file, which makes a task of
+     * every 31 photos. A value of that which is set by the user stays.
      */
     private JavaRDD<Row> inFewTasks(Dataset<Row> some) {
-        return spark.conf().getAll().contains(OPEN_COST)
-                ? some.javaRDD()
-                : with(spark, Map.of(OPEN_COST, "65536"), some::javaRDD); // the tasks are laid out here
+        Map<String, String> settings = new HashMap<>(Map.of(ImageColumn.ROWS_AT_A_TIME, ImageColumn.AT_A_TIME));
+        if (!spark.conf().getAll().contains(OPEN_COST)) {
+            settings.put(OPEN_COST, "65536");
+        }
+        return with(spark, settings, some::javaRDD); // the tasks are laid out here
     }
 
     @Override
@@ -323,8 +321,8 @@ final class RowSource implements Source.Stored {
                         Long.toString(split),
                         OPEN_COST, // above this, so that no two splits share a partition
                         Long.toString(split + 1),
-                        ROWS_AT_A_TIME,
-                        Integer.toString(AT_A_TIME)),
+                        ImageColumn.ROWS_AT_A_TIME,
+                        ImageColumn.AT_A_TIME),
                 () -> rows.javaRDD().rdd());
         Naming naming = naming("");
         ImageColumn column = images;
@@ -332,7 +330,7 @@ final class RowSource implements Source.Stored {
                         ? new InFileOrder(splits, partitions).toJavaRDD()
                         : Causes.unwrapped(() -> with(
                                 spark,
-                                Map.of(ROWS_AT_A_TIME, Integer.toString(AT_A_TIME)),
+                                Map.of(ImageColumn.ROWS_AT_A_TIME, ImageColumn.AT_A_TIME),
                                 () -> sorted(rows, partitions))))
                 .map(row -> column.image(naming.named(row).name, Target.NONE, row.get(3)));
     }

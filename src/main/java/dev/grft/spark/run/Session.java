@@ -15,6 +15,7 @@ import dev.grft.spark.cluster.LostCluster;
 import dev.grft.spark.cluster.Stopped;
 import dev.grft.spark.cluster.Watch;
 import dev.grft.spark.images.FrameSource;
+import dev.grft.spark.images.ImageColumn;
 import dev.grft.spark.work.Reach;
 import dev.grft.spark.work.Replicas;
 import java.io.PrintStream;
@@ -161,13 +162,15 @@ public final class Session implements AutoCloseable {
      *   <li>A gradient of up to two million values comes with the message that its task has ended. Spark's limit of 1 MiB would have the
      *       driver fetch it as a block: 12 ms more of a round in local mode.
      *   <li>The heap of the driver alone limits what it gathers. Spark's limit of 1 GiB is less than four gradients of a whole ViT-B/16.
+     *   <li>Of tables whose files are Parquet a few rows are decoded at a time, since they hold images.
      *   <li>In local mode a task that runs out of memory fails. Spark would end the process, and with it the message to the user.
      * </ul>
      */
     public static SparkConf configuration() {
         SparkConf conf = new SparkConf()
                 .setIfMissing("spark.task.maxDirectResultSize", "8m")
-                .setIfMissing("spark.driver.maxResultSize", "0");
+                .setIfMissing("spark.driver.maxResultSize", "0")
+                .setIfMissing(ImageColumn.ROWS_AT_A_TIME, ImageColumn.AT_A_TIME);
         String master = conf.get("spark.master", "");
         return master.equals("local") || master.startsWith("local[")
                 ? conf.setIfMissing("spark.executor.killOnFatalError.depth", "0")

@@ -1,6 +1,7 @@
 package dev.grft.spark.images;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.grft.data.ImageRecipe;
 import dev.grft.data.Preprocess;
@@ -17,6 +18,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Stream;
 import org.apache.spark.api.java.JavaRDD;
@@ -31,6 +33,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 class InOrderTest extends OnSpark {
     private static final ReadOptions OPTIONS = new ReadOptions(ImageFormat.AUTO, "image", null, null);
+
+    private static final AtomicInteger READ = new AtomicInteger();
 
     @TempDir
     Path folder;
@@ -175,6 +179,43 @@ class InOrderTest extends OnSpark {
         }
         assertThat(names(parts)).isEqualTo(expected);
         assertThat(parts.get(0).get(7).content).isEqualTo(bytes(1007, 20_000));
+    }
+
+    /** The rows before a damaged one come unless they are decoded together with it. */
+    @Test
+    void fewRowsOfParquetAreDecodedAtATime() throws Exception {
+        List<Row> rows = new ArrayList<>();
+        for (int i = 0; i < 40; i++) {
+            rows.add(RowFactory.create(bytes(i, 100)));
+        }
+        Path written = folder.resolve("written");
+        spark.createDataFrame(rows, new StructType().add("image", DataTypes.BinaryType))
+                .coalesce(1)
+                .write()
+                .option("compression", "none")
+                .option("parquet.enable.dictionary", "false")
+                .parquet(written.toString());
+        Path file = folder.resolve("in/a.parquet");
+        move(written, file);
+        byte[] all = Files.readAllBytes(file);
+        String text = new String(all, StandardCharsets.ISO_8859_1);
+        int damaged = text.indexOf(new String(bytes(20, 100), StandardCharsets.ISO_8859_1));
+        all[damaged - 1] = 0x7f; // of its length
+        Files.write(file, all);
+        Source.Stored source = ImageSource.open(spark, file.getParent().toString(), OPTIONS.unlabeled());
+        List<Source.Named> named = source.named("");
+
+        assertThat(readBeforeFailure(source.inOrder(1, 1))).isBetween(8, 20);
+        assertThat(readBeforeFailure(source.encoded("", parts -> Ranks.of(named, 0, parts), null)
+                        .values()))
+                .isBetween(8, 20);
+    }
+
+    private static int readBeforeFailure(JavaRDD<Encoded> images) {
+        READ.set(0);
+        assertThatThrownBy(() -> images.foreach(image -> READ.incrementAndGet()))
+                .hasStackTraceContaining("Parquet");
+        return READ.get();
     }
 
     /** A native engine has partitions of its own, of which it is unknown what they read. */
