@@ -6,12 +6,16 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.grft.UserError;
 import dev.grft.data.ClassNames;
 import dev.grft.data.LabelForm;
+import dev.grft.data.Sha256;
 import dev.grft.spark.cluster.Causes;
 import java.io.IOException;
 import java.io.Serializable;
 import java.net.URI;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Objects;
 import java.util.SortedMap;
@@ -47,15 +51,16 @@ public final class HuggingFace {
     public static @Nullable ClassNames classes(
             JavaSparkContext spark, Configuration hadoop, String[] files, String image, @Nullable LabelForm labels) {
         String[] columns = labels == null ? new String[0] : labels.columns().toArray(String[]::new);
+        String classes = labels == null || labels.byColumn() ? null : columns[0];
+        String first = Collections.min(Arrays.asList(files));
         SerializableConfiguration configuration = new SerializableConfiguration(hadoop);
         SortedMap<String, Footer> footers = new TreeMap<>();
-        Causes.unwrapped(
-                        spark.parallelize(Arrays.asList(files), Math.min(files.length, spark.defaultParallelism()))
-                                        .map(file -> new Tuple2<>(
-                                                file, Footer.read(configuration.value(), file, image, columns)))
-                                ::collect)
+        Causes.unwrapped(spark.parallelize(Arrays.asList(files), Math.min(files.length, spark.defaultParallelism()))
+                        .map(file -> new Tuple2<>(
+                                file,
+                                Footer.read(configuration.value(), file, image, columns, classes, file.equals(first))))
+                        ::collect)
                 .forEach(each -> footers.put(each._1(), each._2()));
-        String first = footers.firstKey();
         Footer expected = Objects.requireNonNull(footers.get(first));
         footers.forEach((file, footer) -> {
             requireSame(image, first, expected.image, file, footer.image);
@@ -63,17 +68,12 @@ public final class HuggingFace {
                 requireSame(columns[i], first, expected.labels[i], file, footer.labels[i]);
             }
         });
-        if (labels == null || labels.byColumn()) {
-            return null;
-        }
-        String label = columns[0];
-        List<String> classes = names(first, expected.noted, label);
         footers.forEach((file, footer) -> {
-            if (!names(file, footer.noted, label).equals(classes)) {
+            if (!footer.digest.equals(expected.digest)) {
                 throw new UserError(file + ": has other classes than " + first + "; read them one by one");
             }
         });
-        return classes.isEmpty() ? null : new ClassNames(classes);
+        return expected.names.length == 0 ? null : new ClassNames(List.of(expected.names));
     }
 
     /** A column may be missing: then a folder is called after it, or its rows have none. */
@@ -84,27 +84,39 @@ public final class HuggingFace {
         }
     }
 
-    /** What is read of a file's footer. */
+    /** What is read of a file's footer. The names of the classes, which may be megabytes, come from the first file alone. */
     private static final class Footer implements Serializable {
         private static final long serialVersionUID = 1L;
 
-        final String noted;
+        final String[] names;
+        final String digest; // of the names
         final String image; // type of the column; empty if there is none, or it is a struct
         final String[] labels;
 
-        private Footer(String noted, String image, String[] labels) {
-            this.noted = noted;
+        private Footer(String[] names, String digest, String image, String[] labels) {
+            this.names = names;
+            this.digest = digest;
             this.image = image;
             this.labels = labels;
         }
 
-        static Footer read(Configuration hadoop, String file, String image, String[] labels) {
+        /** Reads a footer; {@code classes} is the column whose classes may be named, null: of none they are. */
+        static Footer read(
+                Configuration hadoop,
+                String file,
+                String image,
+                String[] labels,
+                @Nullable String classes,
+                boolean first) {
             try (ParquetFileReader reader =
                     ParquetFileReader.open(HadoopInputFile.fromPath(new Path(URI.create(file)), hadoop))) {
                 requireCodecs(hadoop, file, reader.getFooter());
                 MessageType schema = reader.getFileMetaData().getSchema();
+                String noted = reader.getFileMetaData().getKeyValueMetaData().getOrDefault(KEY, "{}");
+                List<String> names = classes == null ? List.of() : names(file, noted, classes);
                 return new Footer(
-                        reader.getFileMetaData().getKeyValueMetaData().getOrDefault(KEY, "{}"),
+                        first ? names.toArray(String[]::new) : new String[0],
+                        digest(names),
                         type(schema, image),
                         Arrays.stream(labels).map(label -> type(schema, label)).toArray(String[]::new));
             } catch (UserError e) {
@@ -112,6 +124,15 @@ public final class HuggingFace {
             } catch (IOException | RuntimeException e) { // a damaged footer ends in either
                 throw new UserError(file + ": cannot be read as Parquet (" + e.getMessage() + "); write it again", e);
             }
+        }
+
+        private static String digest(List<String> names) {
+            MessageDigest digest = Sha256.digest();
+            for (String name : names) {
+                digest.update(name.getBytes(StandardCharsets.UTF_8));
+                digest.update((byte) 0);
+            }
+            return Sha256.hexadecimal(digest);
         }
 
         private static String type(MessageType schema, String column) {

@@ -12,6 +12,7 @@ import dev.grft.data.Pixels;
 import dev.grft.data.Preprocess;
 import dev.grft.data.Preprocess.Crop;
 import dev.grft.spark.verbs.OnSpark;
+import dev.grft.spark.verbs.Tiny;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -23,10 +24,22 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import javax.imageio.ImageIO;
+import org.apache.parquet.example.data.Group;
+import org.apache.parquet.example.data.simple.SimpleGroup;
+import org.apache.parquet.hadoop.ParquetWriter;
+import org.apache.parquet.hadoop.example.ExampleParquetWriter;
+import org.apache.parquet.io.api.Binary;
+import org.apache.parquet.schema.MessageType;
+import org.apache.parquet.schema.MessageTypeParser;
 import org.apache.spark.SparkConf;
+import org.apache.spark.scheduler.SparkListener;
+import org.apache.spark.scheduler.SparkListenerTaskEnd;
 import org.apache.spark.serializer.KryoSerializer;
 import org.apache.spark.serializer.SerializerInstance;
 import org.apache.spark.sql.Dataset;
@@ -536,6 +549,44 @@ class ImageSourceTest extends OnSpark {
                 .isInstanceOf(UserError.class)
                 .hasMessageMatching("file:.*other-classes.parquet: has other classes than file:.*/huggingface.parquet;"
                         + " read them one by one");
+    }
+
+    @Test
+    void theNamesOfManyClassesComeFromOneFile() throws Exception {
+        String names = IntStream.range(0, 20_000)
+                .mapToObj(number -> "\"a class with a long name, number " + number + "\"")
+                .collect(Collectors.joining(", "));
+        String noted = "{\"info\": {\"features\": {\"label\": {\"names\": [" + names + "]}}}}";
+        MessageType schema = MessageTypeParser.parseMessageType(
+                "message rows { optional binary image; optional int64 label; }");
+        for (int file = 0; file < 4; file++) {
+            try (ParquetWriter<Group> writer = ExampleParquetWriter.builder(
+                            new org.apache.hadoop.fs.Path(folder + "/" + file + ".parquet"))
+                    .withType(schema)
+                    .withExtraMetaData(Map.of("huggingface", noted))
+                    .build()) {
+                writer.write(new SimpleGroup(schema)
+                        .append("image", Binary.fromConstantByteArray(new byte[] {1}))
+                        .append("label", (long) file));
+            }
+        }
+        AtomicLong results = new AtomicLong(); // bytes
+        SparkListener listener = new SparkListener() {
+            @Override
+            public void onTaskEnd(SparkListenerTaskEnd end) {
+                results.addAndGet(end.taskMetrics().resultSize());
+            }
+        };
+        Tiny.untilHeard(spark.sparkContext()); // of the tasks before
+        spark.sparkContext().addSparkListener(listener);
+        try {
+            Source.Stored source = ImageSource.open(spark, folder.toString(), AUTO);
+            assertThat(source.classes()).hasSize(20_000).startsWith("a class with a long name, number 0");
+            Tiny.untilHeard(spark.sparkContext());
+        } finally {
+            spark.sparkContext().removeSparkListener(listener);
+        }
+        assertThat(results.get()).isBetween(1L, 3L * noted.length() / 2);
     }
 
     @Test
