@@ -50,7 +50,7 @@ public final class Encoded implements Serializable {
     /** Returns an image that is decoded already, see {@link Pixels#ofOpenCv}; as it is found, right or wrong. */
     static Encoded pixels(String name, Target target, int height, int width, int channels, byte[] samples) {
         return height < 1
-                ? broken(name, target, "was not an image for who has decoded it")
+                ? broken(name, target, "Spark's image reader could not decode it")
                 : new Encoded(name, target, samples, null, height, width, channels);
     }
 
