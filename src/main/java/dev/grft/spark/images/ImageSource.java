@@ -8,6 +8,7 @@ import dev.grft.data.PassedOver;
 import dev.grft.data.Target;
 import dev.grft.spark.cluster.Pulse;
 import dev.grft.spark.images.Source.Named;
+import java.net.URI;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -22,8 +23,8 @@ import org.apache.spark.sql.SparkSession;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Images at one or more paths, as one set, on any file system that Spark reaches. Where the roots of the paths differ, names
- * begin with what differs.
+ * Images at one or more paths, as one set, on any file system that Spark reaches. Where the roots of the paths differ, in
+ * their bucket or below it, names begin with what differs.
  *
  * <p>A folder has a folder for each class, with images ({@link ImageEndings}) at any depth; an image's name is its path
  * below the folder. Parquet has an image in each row: bytes, or a struct with a field {@code bytes} as Hugging Face
@@ -41,7 +42,7 @@ public final class ImageSource {
         this.place = String.join(" and ", places);
         this.sources = sources;
         this.prefixes = prefixes(
-                sources.stream().map(source -> source.root().toUri().getPath()).toList());
+                places(sources.stream().map(source -> source.root().toUri()).toList()));
     }
 
     /**
@@ -270,6 +271,25 @@ public final class ImageSource {
     /** Returns what an image shows by its label, {@link Target#NONE} without a label or labels. */
     static Target target(@Nullable Labels labels, @Nullable String label) {
         return labels == null || label == null ? Target.NONE : labels.target(label);
+    }
+
+    /** Returns the paths of roots; with their bucket, cluster or file system in front if it is not the same of all. */
+    static List<String> places(List<URI> roots) {
+        boolean several = roots.stream()
+                        .filter(root -> root.getScheme() != null) // a data frame has none
+                        .map(ImageSource::holder)
+                        .distinct()
+                        .count()
+                > 1;
+        return roots.stream()
+                .map(root -> several && root.getScheme() != null
+                        ? "/" + holder(root) + (root.getPath().equals("/") ? "" : root.getPath())
+                        : root.getPath())
+                .toList();
+    }
+
+    private static String holder(URI root) {
+        return root.getAuthority() == null ? root.getScheme() : root.getAuthority();
     }
 
     /**

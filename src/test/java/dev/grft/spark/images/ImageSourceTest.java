@@ -16,6 +16,7 @@ import dev.grft.spark.verbs.Tiny;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -29,6 +30,7 @@ import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import javax.imageio.ImageIO;
 import org.apache.parquet.example.data.Group;
 import org.apache.parquet.example.data.simple.SimpleGroup;
@@ -518,6 +520,20 @@ class ImageSourceTest extends OnSpark {
         assertThat(ImageSource.prefixes(List.of("/a/b", "/a/b"))).containsExactly("", "");
         assertThat(ImageSource.prefixes(List.of("/a/b", "/a", "/a/c/d"))).containsExactly("b/", "", "c/d/");
         assertThat(ImageSource.prefixes(List.of("/", "/a"))).containsExactly("", "a/");
+        assertThat(prefixes("s3a://b/train", "s3a://b/val")).containsExactly("train/", "val/");
+        assertThat(prefixes("s3a://train/images", "s3a://val/images")).containsExactly("train/images/", "val/images/");
+        assertThat(prefixes("s3a://train/", "s3a://val/", "file:/val"))
+                .containsExactly("train/", "val/", "file/val/");
+        assertThat(prefixes("s3://b/images", "s3a://b/images"))
+                .as("the same bucket")
+                .containsExactly("", "");
+        assertThat(prefixes("s3a://b/images", "/")) // of a table
+                .containsExactly("images/", "");
+    }
+
+    private static List<String> prefixes(String... roots) {
+        return ImageSource.prefixes(
+                ImageSource.places(Stream.of(roots).map(URI::create).toList()));
     }
 
     private static Images golden(String pattern) {
