@@ -1,7 +1,9 @@
 package dev.grft.data;
 
 import dev.grft.UserError;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Collectors;
 
 /**
@@ -32,6 +34,13 @@ public record BrokenImages(List<Broken> images, long count, long total) {
     /** Returns broken images all of which are named. */
     public BrokenImages(List<Broken> images, long total) {
         this(images, images.size(), total);
+    }
+
+    /** Returns the reasons of those that are named, by name, in order. */
+    public Map<String, String> reasons() {
+        Map<String, String> reasons = new LinkedHashMap<>();
+        images.forEach(image -> reasons.put(image.name(), image.reason()));
+        return reasons;
     }
 
     /** Returns the broken images as a share of all, in [0, 1]; 0 if there are none at all. */

@@ -15,6 +15,7 @@ import dev.grft.tuning.Method;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.regex.Pattern;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
 
@@ -25,8 +26,8 @@ import org.apache.hadoop.fs.Path;
  * <pre>
  *   directory, name, version, commit; the directory as the run called it
  *   manifest      manifest.json; of a comparison that of its first run
- *   data          data.json
- *   broken        of broken-images.json, by set: path, images, count, and the first 100 as [name, reason]
+ *   data          data.json, and of each predict-HASH.json its data
+ *   broken        of broken-images.json and these, by set: path, images, count, and the first 100 as [name, reason]
  *   methods       of each: name, main, metrics, evaluation (its numbers), calibration, confusion, history, mistakes; of another
  *                 task than single-label results in place of confusion, and of values no calibration
  *   rates         rates.json of each method
@@ -39,6 +40,7 @@ public final class Report {
     public static final String NAME = "report.html";
 
     private static final int BROKEN = 100;
+    private static final Pattern PREDICTED = Pattern.compile("predict-[0-9a-f]{16}\\.json");
     private static final ObjectMapper MAPPER = new ObjectMapper();
 
     private final Configuration hadoop;
@@ -74,6 +76,9 @@ public final class Report {
         json("comparison.json").ifPresent(comparison -> root.set("comparison", comparison));
         json("data.json").ifPresent(data -> root.set("data", data));
         json("broken-images.json").ifPresent(broken -> root.set("broken", broken(broken)));
+        storage.list(directory).stream()
+                .filter(file -> PREDICTED.matcher(file.getName()).matches())
+                .forEach(file -> addPredicted(root, parsed(file)));
         JsonNode metrics = json("metrics.json").orElse(MAPPER.createObjectNode());
         JsonNode manifest = manifest();
         root.set("manifest", manifest);
@@ -170,6 +175,16 @@ public final class Report {
             });
         });
         return sets;
+    }
+
+    /** Adds the images that were labeled into an output. */
+    private static void addPredicted(ObjectNode root, JsonNode predicted) {
+        String key = "predict " + predicted.path("output").asText();
+        if (predicted.has("data")) {
+            root.withObject("/data").set(key, predicted.path("data"));
+        }
+        ObjectNode broken = MAPPER.createObjectNode().set(key, predicted.path("broken"));
+        root.withObject("/broken").setAll(broken(broken));
     }
 
     /** Returns the manifest of the directory, or of the first run in it; empty if there is none. */

@@ -240,10 +240,11 @@
   const SETS = { "data.train": "Training", "data.validation": "Validation", "data.test": "Test", predict: "Predicted" };
 
   function dataSet() {
-    const sets = Object.entries(data.data || {}).sort(([a], [b]) => Object.keys(SETS).indexOf(a) - Object.keys(SETS).indexOf(b));
+    const place = (key) => Object.keys(SETS).indexOf(key.split(" ")[0]); // of an output: predict PATH
+    const sets = Object.entries(data.data || {}).sort(([a], [b]) => place(a) - place(b));
     const broken = Object.entries(data.broken || {});
     if (sets.length === 0 && broken.length === 0) return;
-    const title = (key) => SETS[key] || key;
+    const title = (key) => (key.startsWith("predict ") ? `${SETS.predict}: ${key.slice(8)}` : SETS[key] || key);
     const brokenIn = Object.fromEntries(broken);
     const parts = [];
     if (sets.length > 0) {

@@ -209,6 +209,10 @@ class ReportTest {
         write("linear/evaluation.json", "{\"loss\": 2.5, \"classes\": {\"a\": {}}, \"confusion\": [[3]]}");
         write("mistakes.json", "[{\"id\": 1}]");
         write("broken-images.json", "{\"data.train\": {\"path\": \"p\", \"images\": 3, \"broken\": {\"x\": \"why\"}}}");
+        write(
+                "predict-0123456789abcdef.json",
+                "{\"output\": \"out\", \"data\": {\"images\": 2}, \"broken\": {\"images\": 9, \"count\": 7, \"broken\": {\"y\":"
+                        + " \"empty\"}}}");
         selection(new Selection(List.of(rows(1, 2))))
                 .write(new Configuration(), new org.apache.hadoop.fs.Path(folder + "/selection.safetensors"));
         selection(new Selection(List.of(rows(1, 3))))
@@ -229,6 +233,10 @@ class ReportTest {
                 .as("that of another method")
                 .isFalse();
         assertThat(data.at("/broken/data.train/first").toString()).isEqualTo("[[\"x\",\"why\"]]");
+        assertThat(data.at("/broken/data.train/count").asInt()).isEqualTo(1);
+        assertThat(data.at("/data/predict out/images").asInt()).isEqualTo(2);
+        assertThat(data.at("/broken/predict out/count").asInt()).isEqualTo(7);
+        assertThat(data.at("/broken/predict out/first").toString()).isEqualTo("[[\"y\",\"empty\"]]");
         assertThat(data.at("/selection/again/0/jaccard").asDouble()).isEqualTo(1.0 / 3, within(1e-12));
         assertThat(data.at("/manifest/seed").asInt()).isEqualTo(7);
     }

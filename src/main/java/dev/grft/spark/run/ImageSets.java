@@ -57,7 +57,7 @@ final class ImageSets implements AutoCloseable {
      * Returns no sets yet.
      *
      * @param frames data frames, by what the settings have in place of a path
-     * @param directory gets {@code data.json}, {@code images.json} and {@code broken-images.json}
+     * @param directory gets {@code data.json}, {@code images.json}, {@code broken-images.json} and what was labeled
      * @param datasets gets what is read
      * @param batch size of the largest batch that a pass of the application takes
      */
@@ -225,15 +225,26 @@ final class ImageSets implements AutoCloseable {
     }
 
     /** Reports the broken images and what may be a mistake, and refuses them if they are too many. */
-    void checkBroken(Settings settings, String key, String path, BrokenImages broken, PassedOver passedOver) {
-        passedOver.notes().stream().limit(NOTES).forEach(note -> progress.say("note: %s", note));
+    private void checkBroken(Settings settings, String key, String path, BrokenImages broken, PassedOver passedOver) {
+        sayNotes(passedOver);
         directory.reportBroken(key, path, broken);
         FrameSource frame = frames.get(path);
         broken.check(settings.data().maxBroken(), path, frame == null ? "" : frame.remedyOfBroken());
     }
 
-    /** Writes what {@code data.json} says of images without classes. */
-    void describe(String key, String path, BrokenImages broken, PassedOver passedOver) {
+    private void sayNotes(PassedOver passedOver) {
+        passedOver.notes().stream().limit(NOTES).forEach(note -> progress.say("note: %s", note));
+    }
+
+    /** Reports the broken ones of the images that were labeled into an output, and refuses them if they are too many. */
+    void checkPredicted(Settings settings, String output, String path, BrokenImages broken, PassedOver passedOver) {
+        sayNotes(passedOver);
+        directory.reportPredicted(output, path, broken, null);
+        broken.check(settings.data().maxBroken(), path);
+    }
+
+    /** Reports all images that were labeled into an output. */
+    void describePredicted(String output, String path, BrokenImages broken, PassedOver passedOver) {
         Inputs found = unlabeled.get(path);
         if (found != null) {
             datasets.images(found, null, broken.total(), null);
@@ -248,7 +259,7 @@ final class ImageSets implements AutoCloseable {
         summary.put("passedOverBy", passedOver.reasons());
         summary.put("notes", passedOver.notes());
         summary.put("classes", Map.of());
-        directory.describe(key, summary);
+        directory.reportPredicted(output, path, broken, summary);
     }
 
     /**

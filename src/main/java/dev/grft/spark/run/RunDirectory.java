@@ -8,11 +8,13 @@ import dev.grft.checkpoint.file.Storage;
 import dev.grft.config.Settings;
 import dev.grft.data.BrokenImages;
 import dev.grft.data.PassedOver;
+import dev.grft.spark.images.Inputs;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import org.apache.hadoop.fs.Path;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The folder of a run, on any file system: what each verb leaves for the next one.
@@ -33,6 +35,7 @@ import org.apache.hadoop.fs.Path;
  *   data.json                          images by class, and pictures of some
  *   images.json                        the sets of images that were read, to know copies of them
  *   broken-images.json                 the images that could not be decoded
+ *   predict-HASH.json, ...             the same of the images that were labeled, for each output
  *   report.html                        all of this, to look at
  *   tracking.json                      the run of a tracking server that this one is reported to
  *   state/                             what it takes to go on after an interruption
@@ -117,14 +120,31 @@ public final class RunDirectory {
     void reportBroken(String key, String path, BrokenImages broken) {
         Path report = path("broken-images.json");
         Map<String, Object> all = new LinkedHashMap<>(read(report, new TypeReference<Map<String, Object>>() {}));
-        Map<String, String> reasons = new LinkedHashMap<>();
-        broken.images().forEach(image -> reasons.put(image.name(), image.reason()));
-        all.put(key, new Broken(path, broken.total(), broken.count(), reasons));
+        all.put(key, Broken.of(path, broken));
         write(report, all);
     }
 
     /** What {@code broken-images.json} says of a set, with its fields in this order. */
-    private record Broken(String path, long images, long count, Map<String, String> broken) {}
+    private record Broken(String path, long images, long count, Map<String, String> broken) {
+        static Broken of(String path, BrokenImages broken) {
+            return new Broken(path, broken.total(), broken.count(), broken.reasons());
+        }
+    }
+
+    /**
+     * Writes what was labeled into an output: a file for each, since drivers that predict do not claim the directory.
+     *
+     * @param summary what {@code data.json} says of a set; null if not all images were read
+     */
+    void reportPredicted(String output, String path, BrokenImages broken, @Nullable Map<String, Object> summary) {
+        Map<String, Object> said = new LinkedHashMap<>();
+        said.put("output", output);
+        if (summary != null) {
+            said.put("data", summary);
+        }
+        said.put("broken", Broken.of(path, broken));
+        write(path("predict-" + Inputs.digest(output).substring(0, 16) + ".json"), said);
+    }
 
     /** Returns how many images of a set were broken when they were read. */
     public long broken(String key) {

@@ -108,17 +108,17 @@ public final class RunImages {
     }
 
     /**
-     * Reports the broken images at a path, and what may be a mistake.
+     * Reports the broken ones of the images at a path that were labeled into an output, and what may be a mistake.
      *
      * @throws UserError if more than {@code data.maxBroken} are broken
      */
-    public void checkBroken(String key, String path, BrokenImages broken, PassedOver passedOver) {
-        sets.checkBroken(settings, key, path, broken, passedOver);
+    public void checkPredicted(String output, String path, BrokenImages broken, PassedOver passedOver) {
+        sets.checkPredicted(settings, output, path, broken, passedOver);
     }
 
-    /** Writes down how many images at a path were read, broken and ignored, which have no classes. */
-    public void describe(String key, String path, BrokenImages broken, PassedOver passedOver) {
-        sets.describe(key, path, broken, passedOver);
+    /** Writes down how many images at a path were labeled into an output, broken and ignored. */
+    public void describePredicted(String output, String path, BrokenImages broken, PassedOver passedOver) {
+        sets.describePredicted(output, path, broken, passedOver);
     }
 
     /** Returns the snapshots of the tables among the training images, by what {@code data.train} calls them. */

@@ -275,7 +275,7 @@ final class OutputFolder {
      * On any failure that one stays.
      *
      * @param write writes the files
-     * @param said what the note says beside their names
+     * @param said what the note says beside their names; {@code write} may add to it
      */
     <T> T write(Function<Part, T> write, Map<String, Object> said) {
         return moves ? writeAndMove(write, said) : writeHere(write, said);

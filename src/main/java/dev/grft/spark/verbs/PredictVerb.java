@@ -29,6 +29,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.Iterator;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -193,7 +194,17 @@ final class PredictVerb extends Verb {
         if (table == null) {
             requireFree(folder, output); // another driver may have written it meanwhile
         }
-        long rows = folder.write(part -> write(images, source, tasks, csv, part), Map.of("path", images));
+        Map<String, Object> said = new LinkedHashMap<>();
+        said.put("path", images);
+        long rows = folder.write(
+                part -> {
+                    BrokenImages broken = write(images, output, source, tasks, csv, part);
+                    said.put("images", broken.total() - broken.count());
+                    said.put("broken", broken.count());
+                    said.put("brokenImages", broken.reasons());
+                    return broken.total() - broken.count();
+                },
+                said);
         if (table != null) { // whole by now, and not too many images are broken
             table.save(staged(output));
         }
@@ -265,8 +276,14 @@ final class PredictVerb extends Verb {
         }
     }
 
-    /** Reads the images in the order of their files, writes the row of each as it comes, and returns how many there are. */
-    private long write(String images, Source.Stored source, List<Told> tasks, boolean csv, OutputFolder.Part part) {
+    /** Reads the images in the order of their files, writes the row of each as it comes, and returns which have none, of how many. */
+    private BrokenImages write(
+            String images,
+            String output,
+            Source.Stored source,
+            List<Told> tasks,
+            boolean csv,
+            OutputFolder.Part part) {
         long count = source.count();
         Progress.Meter meter = session.phase("predict", count);
         AtomicLong shown = new AtomicLong();
@@ -304,7 +321,7 @@ final class PredictVerb extends Verb {
                 });
             } catch (RuntimeException e) {
                 if (count >= 0) {
-                    run.images().checkBroken("predict", images, tally.brokenByNow(count), source.passedOver());
+                    run.images().checkPredicted(output, images, tally.brokenByNow(count), source.passedOver());
                 }
                 throw e;
             } finally {
@@ -324,18 +341,19 @@ final class PredictVerb extends Verb {
             PassedOver passed = new PassedOver();
             passed.add(source.passedOver());
             ImageReader.noteTurned(passed, leftTurned.value());
-            run.images().checkBroken("predict", images, broken, passed);
-            run.images().describe("predict", images, broken, passed);
+            run.images().checkPredicted(output, images, broken, passed);
+            run.images().describePredicted(output, images, broken, passed);
             if (broken.count() == broken.total()) {
                 throw new UserError(
                         images + ": " + broken + "; expected at least one that can be read: mend some or give others");
             }
-            long read = broken.total() - broken.count();
             session.progress()
                     .say(
                             "read %d images, %s, %s",
-                            read, broken.count() == 0 ? "0 broken" : broken, source.passedOver());
-            return read;
+                            broken.total() - broken.count(),
+                            broken.count() == 0 ? "0 broken" : broken,
+                            source.passedOver());
+            return broken;
         }
     }
 

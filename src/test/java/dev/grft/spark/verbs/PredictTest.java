@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.grft.UserError;
 import dev.grft.checkpoint.artifact.DeltaFile;
+import dev.grft.spark.images.Inputs;
 import dev.grft.spark.verbs.Tiny.Printed;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
@@ -180,9 +181,18 @@ class PredictTest extends OnTiny {
     }
 
     private JsonNode broken() throws IOException {
+        return reported().path("broken");
+    }
+
+    /** Returns what the run directory says of the output. */
+    private JsonNode reported() throws IOException {
+        String hash = Inputs.digest(output.toString()).substring(0, 16);
         return new ObjectMapper()
-                .readTree(trained.resolve("broken-images.json").toFile())
-                .path("predict");
+                .readTree(trained.resolve("predict-" + hash + ".json").toFile());
+    }
+
+    private JsonNode note() throws IOException {
+        return new ObjectMapper().readTree(output.resolve("_predicted.json").toFile());
     }
 
     @Test
@@ -307,11 +317,25 @@ class PredictTest extends OnTiny {
         assertThat(names()).hasSize(59).isSorted().doesNotContain("green/5.png");
         assertThat(broken().path("images").asInt()).isEqualTo(60);
         assertThat(broken().path("broken").fieldNames()).toIterable().containsExactly("green/5.png");
-        JsonNode data = new ObjectMapper().readTree(Files.readString(trained.resolve("data.json")));
-        assertThat(data.fieldNames()).toIterable().contains("data.train", "predict");
-        assertThat(data.path("predict").toString())
+        assertThat(reported().path("output").asText()).isEqualTo(output.toString());
+        assertThat(reported().path("data").toString())
                 .isEqualTo("{\"path\":\"" + images + "\",\"images\":59,\"broken\":1,\"passedOver\":1,"
                         + "\"passedOverBy\":{\".txt\":1},\"notes\":[],\"classes\":{}}");
+        assertThat(note().path("images").asInt()).isEqualTo(59);
+        assertThat(note().path("broken").asInt()).isEqualTo(1);
+        assertThat(note().path("brokenImages").fieldNames()).toIterable().containsExactly("green/5.png");
+        assertThat(new ObjectMapper().readTree(trained.resolve("data.json").toFile()))
+                .as("other drivers write it")
+                .hasSize(1);
+
+        Path first = output;
+        output = folder.resolve("others");
+        predict(images, false, "data.maxBroken=0.02");
+        Files.delete(images.resolve("green/5.png"));
+        predict(images, true);
+        assertThat(broken().path("count").asInt()).isZero();
+        output = first;
+        assertThat(broken().path("broken").fieldNames()).toIterable().containsExactly("green/5.png");
 
         predict(list, true, "data.maxBroken=0.7", "data.root=" + images);
 

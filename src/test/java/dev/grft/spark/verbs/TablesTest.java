@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.grft.UserError;
+import dev.grft.spark.images.Inputs;
 import dev.grft.spark.run.OutputTable.Existing;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -203,7 +204,8 @@ class TablesTest extends OnTiny {
         assertThatThrownBy(() -> Tiny.does(spark, most, false, verbs -> verbs.predict(images, "table:labels", List.of())))
                 .hasMessageContaining(": " + none + " of " + (none + 1) + " images (")
                 .hasMessageContaining("; and " + (none - 1) + " more], data.maxBroken allows 80.0 %");
-        assertThat(folder.resolve("named/broken-images.json"))
+        String hash = Inputs.digest("table:labels").substring(0, 16);
+        assertThat(folder.resolve("named/predict-" + hash + ".json"))
                 .content()
                 .contains("\"images\" : " + (none + 1), "\"count\" : " + none);
         most.add("data.maxBroken=1");
