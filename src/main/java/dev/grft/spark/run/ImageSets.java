@@ -190,18 +190,24 @@ final class ImageSets implements AutoCloseable {
                 path, p -> Inputs.at(spark.sessionState().newHadoopConf(), key, p, readOptions(settings.data())));
     }
 
-    /** Returns the images at a path or of a table, without labels, to be read in the order of the files. */
-    Source.Stored stored(Settings settings, String path) {
+    /** Returns the images at a path or of a table, without labels, to be read in the order of the files. They are listed, not opened. */
+    RunImages.Unlabeled unlabeled(Settings settings, String path) {
         ReadOptions options = readOptions(settings.data()).unlabeled();
         if (NamedTable.is(path)) {
             datasets.rows(table(path), -1, null);
-            return FrameSource.of(path, table(path).rows(), options);
+            String snapshot = snapshots(List.of(path)).get(path);
+            return new RunImages.Unlabeled(
+                    snapshot == null ? null : Inputs.digest(path, snapshot),
+                    () -> FrameSource.of(path, table(path).rows(), options));
         }
         Inputs found = Inputs.at(spark.sessionState().newHadoopConf(), null, path, options);
-        Source.Stored source = found.open(spark);
-        datasets.images(found, source.columns(), -1, null); // they are counted as they are read
+        datasets.images(found, null, -1, null);
         unlabeled.put(path, found);
-        return source;
+        return new RunImages.Unlabeled(found.listing().times(), () -> {
+            Source.Stored source = found.open(spark);
+            datasets.images(found, source.columns(), -1, null); // they are counted as they are read
+            return source;
+        });
     }
 
     /** Returns a reader that takes any number of broken images; {@link #check} refuses them once the report is written. */

@@ -19,6 +19,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /** The images that a run's settings name, prepared for its model. */
@@ -102,9 +103,17 @@ public final class RunImages {
         return sets.read(settings, "data.test", List.of(testPath()), known, preprocess, false);
     }
 
-    /** Returns the images at a path, without labels, to be read in the order of the files. */
-    public Source.Stored stored(String path) {
-        return sets.stored(settings, path);
+    /**
+     * Images without labels.
+     *
+     * @param identity a digest of what they are; null if only reading them tells it
+     * @param source opens them, to be read in the order of the files
+     */
+    public record Unlabeled(@Nullable String identity, Supplier<Source.Stored> source) {}
+
+    /** Returns the images at a path, which are listed now. */
+    public Unlabeled unlabeled(String path) {
+        return sets.unlabeled(settings, path);
     }
 
     /**

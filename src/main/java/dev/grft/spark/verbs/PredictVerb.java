@@ -4,6 +4,7 @@ import dev.grft.Delta;
 import dev.grft.Task;
 import dev.grft.UserError;
 import dev.grft.checkpoint.artifact.DeltaFile;
+import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.data.BrokenImages;
 import dev.grft.data.LabelForm;
@@ -21,6 +22,8 @@ import dev.grft.spark.images.Inputs;
 import dev.grft.spark.images.Source;
 import dev.grft.spark.run.OutputTable;
 import dev.grft.spark.run.Run;
+import dev.grft.spark.run.RunImages;
+import dev.grft.spark.tables.FolderNote;
 import dev.grft.spark.work.Inference;
 import dev.grft.spark.work.Looking;
 import dev.grft.spark.work.ModelBroadcast;
@@ -71,6 +74,8 @@ final class PredictVerb extends Verb {
     /** What the table was made of; readers pass over it. */
     private static final String NOTE = "_predicted.json";
 
+    private static final String INPUTS = "inputs";
+
     private static final Pattern FILES = Pattern.compile("part-.*|_SUCCESS|_metadata|_common_metadata");
     private static final int TASKS_OF_CORE = 3;
     private static final int IN_A_TASK = 4096; // images
@@ -84,8 +89,8 @@ final class PredictVerb extends Verb {
                     DataTypes.createStructField("probability", DataTypes.FloatType, false))),
             false);
 
-    /** What a delta says: its columns begin with {@code prefix}; {@code top} classes stand in an array, 0: each in a column. */
-    private record Told(String prefix, DeltaFile file, int top) {
+    /** What a delta at a path says: its columns begin with {@code prefix}; {@code top} classes stand in an array, 0: each in a column. */
+    private record Told(String prefix, Path path, DeltaFile file, int top) {
         Delta delta() {
             return file.delta();
         }
@@ -168,13 +173,13 @@ final class PredictVerb extends Verb {
         OutputTable table = OutputTable.of(session, output, existing, force);
         OutputFolder folder = new OutputFolder(session, table == null ? output : staged(output), NOTE, FILES);
         if (table == null) {
-            requireFree(folder, output);
+            requireOwn(folder, output);
         } else {
             table.requireFree();
         }
         List<Told> tasks = new ArrayList<>();
         if (deltas.isEmpty()) {
-            tasks.add(told("", delta(run.directory().path(FILE))));
+            tasks.add(told("", run.directory().path(FILE)));
         }
         deltas.forEach(delta -> tasks.add(named(delta)));
         Set<String> prefixes = new HashSet<>();
@@ -189,13 +194,24 @@ final class PredictVerb extends Verb {
         if (csv) {
             tasks.forEach(task -> requireTold(task, output));
         }
-        Source.Stored source = run.images().stored(images);
+        RunImages.Unlabeled found = run.images().unlabeled(images);
+        String inputs = found.identity() == null ? null : inputs(found.identity(), tasks);
+        if (table == null && isPredicted(folder, output, inputs)) {
+            return;
+        }
+        Source.Stored source = found.source().get();
         folder.claim();
         if (table == null) {
-            requireFree(folder, output); // another driver may have written it meanwhile
+            if (isPredicted(folder, output, inputs)) { // by another driver meanwhile
+                return;
+            }
+            folder.requireOwn();
         }
         Map<String, Object> said = new LinkedHashMap<>();
         said.put("path", images);
+        if (inputs != null) {
+            said.put(INPUTS, inputs);
+        }
         long rows = folder.write(
                 part -> {
                     BrokenImages broken = write(images, output, source, tasks, csv, part);
@@ -222,13 +238,64 @@ final class PredictVerb extends Verb {
                 .toString();
     }
 
-    private void requireFree(OutputFolder folder, String output) {
+    /** Refuses what this verb has not written, before any work. */
+    private void requireOwn(OutputFolder folder, String output) {
         if (!force && folder.exists()) {
             folder.requireNote();
-            folder.tidy();
-            throw UserError.of("%s: exists already; choose another --output or give --force", output);
+            if (inputsOf(folder) == null) {
+                throw UserError.of("%s: exists already; choose another --output or give --force", output);
+            }
+        } else {
+            folder.requireOwn();
         }
-        folder.requireOwn();
+    }
+
+    /**
+     * Returns whether nothing is to do, and says so.
+     *
+     * @param inputs null if it is not known what the images are
+     * @throws UserError if something else is there
+     */
+    private boolean isPredicted(OutputFolder folder, String output, @Nullable String inputs) {
+        if (force || !folder.exists()) {
+            return false;
+        }
+        folder.requireNote();
+        folder.tidy();
+        if (inputs == null || !inputs.equals(inputsOf(folder))) {
+            throw UserError.of(
+                    "%s: exists already and was not predicted from these inputs; choose another --output or give --force",
+                    output);
+        }
+        session.progress().say("%s is up to date with its inputs; --force predicts again", output);
+        session.datasets().unchanged(output);
+        return true;
+    }
+
+    private static @Nullable Object inputsOf(OutputFolder folder) {
+        FolderNote note = folder.note();
+        return note == null ? null : note.said().get(INPUTS);
+    }
+
+    /** Returns a digest of all that the rows are made of. */
+    private String inputs(String images, List<Told> tasks) {
+        List<String> parts = new ArrayList<>(List.of(
+                "predict",
+                images,
+                run.models().pretrained().sha256(),
+                run.images().preprocess().toString(),
+                Config.fingerprint(
+                        settings,
+                        List.of(
+                                "data",
+                                "evaluation",
+                                "predict",
+                                "model.imageSize",
+                                "engine.kernels",
+                                "engine.precision"),
+                        EvaluateVerb.WHICH_IMAGES)));
+        tasks.forEach(task -> parts.addAll(List.of(task.prefix, session.storage().sha256(task.path))));
+        return Inputs.digest(parts.toArray(String[]::new));
     }
 
     /** Refuses classes that CSV cannot tell apart; deltas of earlier builds may have some. */
@@ -250,12 +317,13 @@ final class PredictVerb extends Verb {
         String own = file.getName().equals(FILE)
                 ? file.getParent().getName()
                 : file.getName().replaceFirst("\\.safetensors$", "");
-        return told((named.matches() ? named.group(1) : own) + "_", delta(file));
+        return told((named.matches() ? named.group(1) : own) + "_", file);
     }
 
-    private Told told(String prefix, DeltaFile file) {
+    private Told told(String prefix, Path path) {
+        DeltaFile file = delta(path);
         int outputs = file.delta().labels().size();
-        return new Told(prefix, file, settings.predict().classesInArray(outputs));
+        return new Told(prefix, path, file, settings.predict().classesInArray(outputs));
     }
 
     private DeltaFile delta(Path path) {

@@ -233,7 +233,7 @@ class LineageOfRunsTest extends OnTiny {
         Tiny.untilHeard(spark.sparkContext()); // of the jobs before
         spark.sparkContext().addSparkListener(listener);
         try (Session session = Session.in(spark, Tiny.settings(sets), NOWHERE, NOWHERE)) {
-            session.main().images().stored(packed.toString());
+            session.main().images().unlabeled(packed.toString()).source().get();
             spark.range(3).collectAsList(); // a job that is seen
             Tiny.untilHeard(spark.sparkContext());
         } finally {

@@ -15,6 +15,7 @@ import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -379,6 +380,49 @@ class PredictTest extends OnTiny {
                 .hasMessageStartingWith(none + ": 1 of 1 images (100.0 %) are broken [a.png: ")
                 .hasMessageEndingWith("; expected at least one that can be read: mend some or give others");
         assertThat(inTheFolder()).containsExactly("images", "none");
+    }
+
+    @Test
+    void doneAgainWithTheSameInputsItDoesNothing() throws Exception {
+        Path copy = Files.createDirectories(folder.resolve("copy")).resolve("other.safetensors");
+        Files.copy(trained.resolve("delta.safetensors"), copy);
+        predict(images, false);
+        Map<String, FileTime> before = times();
+
+        Printed again = predict(images, false);
+
+        assertThat(again.err())
+                .contains(output + " is up to date with its inputs; --force predicts again")
+                .doesNotContain("predicted");
+        assertThat(times()).isEqualTo(before);
+        assertThat(predict(images, true).err()).contains("predicted 60 images");
+        String other = output + ": exists already and was not predicted from these inputs; choose another --output or give"
+                + " --force";
+        for (String setting : List.of("data.crop=squash", "evaluation.flip=true", "predict.topK=1")) {
+            assertThatThrownBy(() -> predict(images, false, setting))
+                    .as(setting)
+                    .isInstanceOf(UserError.class)
+                    .hasMessage(other);
+        }
+        assertThatThrownBy(() -> Tiny.does(
+                        spark,
+                        shared.sets(trained, "tuning.method=linear", "evaluation.batchSize=4"),
+                        false,
+                        verbs -> verbs.predict(images.toString(), output.toString(), List.of(copy.toString()))))
+                .as("columns of another name")
+                .hasMessage(other);
+        Files.delete(images.resolve("red/3.png"));
+        assertThatThrownBy(() -> predict(images, false)).as("another image").hasMessage(other);
+    }
+
+    private Map<String, FileTime> times() throws IOException {
+        Map<String, FileTime> times = new HashMap<>();
+        try (Stream<Path> files = Files.list(output)) {
+            for (Path file : files.toList()) {
+                times.put(file.toString(), Files.getLastModifiedTime(file));
+            }
+        }
+        return times;
     }
 
     @Test

@@ -401,10 +401,14 @@ class VerbsTest extends OnTiny {
                         .isEqualTo(fromParquet.get(i).get(c).toString());
             }
         }
-        assertThatThrownBy(
-                        () -> Tiny.does(spark, sets(directory), false, verbs -> verbs.predict(images, csv, List.of())))
+        assertThat(Tiny.does(spark, sets(directory), false, verbs -> verbs.predict(images, csv, List.of()))
+                        .err())
+                .contains(csv + " is up to date with its inputs");
+        assertThatThrownBy(() -> Tiny.does(
+                        spark, sets(directory), false, verbs -> verbs.predict(images + "/red", csv, List.of())))
                 .isInstanceOf(UserError.class)
-                .hasMessage(csv + ": exists already; choose another --output or give --force");
+                .hasMessage(csv + ": exists already and was not predicted from these inputs; choose another --output or"
+                        + " give --force");
         Tiny.does(spark, sets(directory), true, verbs -> verbs.predict(images, csv, List.of()));
         assertThat(spark.read().option("header", "true").csv(csv).count()).isEqualTo(9);
     }
