@@ -83,17 +83,33 @@ public final class Coordinator<S, T> {
     }
 
     /**
-     * Says where the shards are.
+     * Says where shards are that were found or made. The place of a worker is its name up to a slash.
      *
-     * @param places the place of each shard, null for none. The place of a worker is its name up to a slash
+     * @param places the place of each shard, null for those that are where they were
      */
     public synchronized void live(List<@Nullable String> places) {
         members.live(places);
     }
 
-    /** Returns where the shards are: the place of the worker that has or had each, null for none. */
+    /** Returns where the shards belong: the place of the worker that has or had each, null for none. */
     public synchronized List<@Nullable String> homes() {
         return members.homes();
+    }
+
+    /** Returns the shards whose images no place has: none was said to be there, and none has delivered them. */
+    public synchronized BitSet nowhere() {
+        return members.nowhere();
+    }
+
+    /** Notes that a place is gone for good, and all workers and images there. */
+    public void removed(String place) {
+        run(() -> {
+            List.copyOf(members.all()).stream()
+                    .filter(member -> member.place.equals(place))
+                    .forEach(member -> lose(member.name, clock.getAsLong()));
+            members.remove(place);
+            serveAll();
+        });
     }
 
     /**
@@ -195,17 +211,18 @@ public final class Coordinator<S, T> {
     public void deliver(String worker, long number, Node node, @Nullable T value) {
         run(() -> {
             heard(worker);
+            arrived.require(node);
+            int to = (int) Math.min(shards, node.to());
+            members.holds(worker, node.from(), to);
             if (number != round.number() || missing.isEmpty()) {
                 return;
             }
-            arrived.require(node);
             try {
                 arrived.add(node, value);
             } catch (RuntimeException | Error e) {
                 end(null, e);
                 return;
             }
-            int to = (int) Math.min(shards, node.to());
             keepCopies(worker, missing.get(node.from(), to), node.from());
             missing.clear(node.from(), to);
             if (half == 0 && 2L * missing.cardinality() <= shards) {

@@ -20,6 +20,7 @@ import org.jspecify.annotations.Nullable;
 final class Members<A> {
     private final int shards;
     private final long patience;
+    private final Holdings holdings;
     private final Map<String, Member<A>> all = new LinkedHashMap<>();
     private final BitSet unowned = new BitSet();
     private final @Nullable String[] homes; // by shard; null: none
@@ -43,8 +44,12 @@ final class Members<A> {
 
         Member(String name) {
             this.name = name;
-            this.place = name.substring(0, (name + "/").indexOf('/'));
+            this.place = placeOf(name);
         }
+    }
+
+    private static String placeOf(String worker) {
+        return worker.substring(0, (worker + "/").indexOf('/'));
     }
 
     /**
@@ -55,6 +60,7 @@ final class Members<A> {
     Members(int shards, long patience) {
         this.shards = shards;
         this.patience = patience;
+        this.holdings = new Holdings(shards);
         this.homes = new String[shards];
         unowned.set(0, shards);
     }
@@ -64,10 +70,42 @@ final class Members<A> {
         expected = count;
     }
 
-    /** Says where the shards are, null for nowhere. */
+    /** Says where shards are, null for those of which it is not said. */
     void live(List<@Nullable String> places) {
         for (int shard = 0; shard < shards; shard++) {
-            homes[shard] = places.get(shard);
+            String place = places.get(shard);
+            if (place != null) {
+                homes[shard] = place;
+                holdings.add(place, shard, shard + 1);
+            }
+        }
+    }
+
+    /** Notes that the place of a worker has consecutive shards. */
+    void holds(String worker, int from, int to) {
+        holdings.add(placeOf(worker), from, to);
+    }
+
+    /** Returns the shards that no place has. */
+    BitSet nowhere() {
+        return holdings.nowhere();
+    }
+
+    /**
+     * Notes that a place is gone for good. Its shards are at home where else they are; those that are nowhere stay at home there, also if
+     * a worker at another place has begun to make them.
+     */
+    void remove(String place) {
+        BitSet had = holdings.remove(place);
+        for (int shard = 0; shard < shards; shard++) {
+            if (had.get(shard) || place.equals(homes[shard])) {
+                String other = holdings.place(shard);
+                if (other == null) {
+                    homes[shard] = place;
+                } else if (place.equals(homes[shard])) {
+                    homes[shard] = other;
+                }
+            }
         }
     }
 

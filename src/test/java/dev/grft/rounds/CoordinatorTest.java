@@ -192,6 +192,69 @@ class CoordinatorTest {
     }
 
     @Test
+    void shardsThatHaveMovedStayWhereTheyAreWhenThoseOfALostPlaceAreMadeAnew() {
+        Coordinator<String, String> driver = coordinator(4);
+        driver.expect(2);
+        driver.live(List.of("a", "a", "b", "b"));
+        driver.begin("x");
+        ask(driver, "a/1", 1);
+        ask(driver, "b/1", 1);
+        driver.heard("c/1", 1);
+        ask(driver, "c/1", 2);
+        deliver(driver, "a/1", 0, 1);
+        deliver(driver, "b/1", 2, 3);
+        driver.begin("y");
+        ask(driver, "a/1", 1);
+        ask(driver, "b/1", 1);
+        assertThat(driver.homes()).containsExactly("a", "c", "b", "c");
+        deliver(driver, "a/1", 0);
+        deliver(driver, "b/1", 2);
+        deliver(driver, "c/1", 1, 3);
+        assertThat(driver.nowhere().stream()).isEmpty();
+
+        driver.removed("b");
+        assertThat(driver.workers()).containsExactly("a/1", "c/1");
+        assertThat(driver.nowhere().stream()).containsExactly(2);
+        assertThat(driver.homes()).as("until it is made").containsExactly("a", "c", "b", "c");
+        driver.live(Arrays.asList(null, null, "a", null));
+        assertThat(driver.homes()).containsExactly("a", "c", "a", "c");
+        assertThat(driver.nowhere().stream()).isEmpty();
+
+        driver.removed("c");
+        assertThat(driver.nowhere().stream()).as("its other shard came from a").containsExactly(3);
+        assertThat(driver.homes()).containsExactly("a", "a", "a", "c");
+    }
+
+    @Test
+    void imagesOfAPlaceThatIsGoneAreNowhereAlsoIfAnotherWorkerHasTakenTheShards() {
+        Coordinator<String, String> driver = coordinator(2);
+        driver.expect(2);
+        driver.live(List.of("a", "b"));
+        CompletableFuture<String> sum = driver.begin("x");
+        ask(driver, "a/1", 1);
+        ask(driver, "b/1", 1);
+        deliver(driver, "b/1", 1);
+        ask(driver, "b/1", 1);
+        now = 1001;
+        driver.heard("b/1");
+        driver.look(); // a is silent
+        assertThat(said()).containsExactly("a/1: x [0]", "b/1: x [1]", "b/1: x [0]");
+        assertThat(driver.homes()).containsExactly("b", "b");
+
+        driver.removed("a");
+        assertThat(driver.nowhere().stream()).as("b has not made it").containsExactly(0);
+        assertThat(driver.homes()).containsExactly("a", "b");
+        deliver(driver, "b/1", 0);
+        assertThat(sum).isCompletedWithValue("01");
+        assertThat(driver.nowhere().stream()).isEmpty();
+        driver.live(Arrays.asList("a", null));
+        driver.removed("b");
+        assertThat(driver.nowhere().stream())
+                .as("whoever is gone does not come back")
+                .containsExactly(0, 1);
+    }
+
+    @Test
     void aRoundGoesOnAfterARestWithWhatHasArrived() {
         Coordinator<String, String> driver = coordinator(4);
         driver.expect(2);

@@ -15,7 +15,6 @@ import dev.grft.train.StepGradient;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.HashSet;
-import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -23,21 +22,16 @@ import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
-import org.apache.spark.SparkEnv;
 import org.apache.spark.api.java.JavaFutureAction;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
-import org.apache.spark.scheduler.SparkListener;
-import org.apache.spark.scheduler.SparkListenerExecutorRemoved;
 import org.apache.spark.util.CollectionAccumulator;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
-import scala.Tuple2;
 
 /**
  * Gradients from executors, many rounds for each Spark job: its standing tasks receive a step when the one before is done. The bits are those
@@ -78,12 +72,10 @@ public final class StandingRounds implements RoundSource {
     private final @Nullable Sent<Coordinator<Packet, Packet>> direct; // local mode
     private final CollectionAccumulator<String> unreached; // what executors say that do not reach the driver
     private final ScheduledExecutorService timer;
-    private final SparkListener executors = new Executors();
+    private final @Nullable Homes homes; // on a cluster
     private @Nullable Server server; // on a cluster, once the first round has begun
     private volatile @Nullable Job job;
-    private final Map<String, String> gone = new ConcurrentHashMap<>(); // executors that were lost, and why
     private int members = 1; // executors of the newest job
-    private boolean placed; // whether it is known where the shards are
 
     /**
      * Returns gradients of these shards.
@@ -129,7 +121,7 @@ public final class StandingRounds implements RoundSource {
         this.timer =
                 java.util.concurrent.Executors.newSingleThreadScheduledExecutor(work -> daemon(work, "grft-rounds"));
         timer.scheduleWithFixedDelay(this::look, LOOK_MILLIS, LOOK_MILLIS, TimeUnit.MILLISECONDS);
-        spark.sc().addSparkListener(executors);
+        this.homes = local ? null : Homes.of(spark, shards, recipe.device, driver, this::lose);
     }
 
     private void look() {
@@ -204,66 +196,24 @@ public final class StandingRounds implements RoundSource {
     }
 
     private Job start(long step, int trained) {
-        if (!placed || !losses().isEmpty()) {
-            place();
-            placed = true;
+        if (homes != null) {
+            homes.make("shards of train: " + sampler);
         }
         Job started = new Job(step, trained);
         job = started;
-        if (!losses().isEmpty()) { // before there was a job to end
-            lose(started);
+        String losses = homes == null ? null : homes.losses();
+        if (losses != null) { // before there was a job to end
+            lose(losses);
         }
         return started;
     }
 
-    /** Has the shards made that no executor has, by an ordinary job, and says where all of them are. In local mode there is one place. */
-    private void place() {
-        if (direct != null) {
-            return;
-        }
-        spark.setJobDescription("shards of train: " + sampler);
-        try {
-            String[] places = new String[count];
-            Causes.unwrapped(recipe.device.computes(
-                            shards.mapPartitionsWithIndex((shard, part) -> placed(shard, part.next()), true))::collect)
-                    .forEach(found -> places[found._1()] = found._2());
-            driver.live(Arrays.asList(places));
-        } finally {
-            spark.setJobDescription(null);
-        }
-    }
-
-    /** Returns in a task which executor has a shard. */
-    @SuppressWarnings("unused") // the shard, which is made when it is asked for
-    private static Iterator<Tuple2<Integer, String>> placed(int number, Shard shard) {
-        return List.of(new Tuple2<>(number, SparkEnv.get().executorId())).iterator();
-    }
-
     /** Has a job end because an executor is lost whose shards have to be made elsewhere. */
-    private void lose(Job present) {
-        present.trouble.completeExceptionally(
-                new Lost("ExecutorLostFailure: executors with shards were lost: " + String.join("; ", losses())));
-    }
-
-    /** Returns which executors were lost that shards have as their home. */
-    private List<String> losses() {
-        return driver.homes().stream()
-                .filter(Objects::nonNull)
-                .distinct()
-                .filter(gone::containsKey)
-                .map(gone::get)
-                .toList();
-    }
-
-    /** Ends a job when an executor that has shards is lost. */
-    private final class Executors extends SparkListener {
-        @Override
-        public void onExecutorRemoved(SparkListenerExecutorRemoved removed) {
-            gone.put(removed.executorId(), "executor " + removed.executorId() + ": " + removed.reason());
-            Job present = job;
-            if (present != null && driver.homes().contains(removed.executorId())) {
-                lose(present);
-            }
+    private void lose(String losses) {
+        Job present = job;
+        if (present != null) {
+            present.trouble.completeExceptionally(
+                    new Lost("ExecutorLostFailure: executors with shards were lost: " + losses));
         }
     }
 
@@ -380,8 +330,8 @@ public final class StandingRounds implements RoundSource {
 
     /** Returns the executors of as many tasks as run at a time or there are shards, those first that have shards. */
     private List<String> slots() {
-        Set<String> homes = new HashSet<>(driver.homes());
-        List<String> slots = Places.spread(Places.slots(spark.sc()), homes, count);
+        Set<String> first = new HashSet<>(driver.homes());
+        List<String> slots = Places.spread(Places.slots(spark.sc()), first, count);
         return slots.isEmpty() ? List.of(NOWHERE) : slots; // one task waits for the first executor
     }
 
@@ -422,7 +372,9 @@ public final class StandingRounds implements RoundSource {
     public void close() {
         rest();
         timer.shutdownNow();
-        spark.sc().removeSparkListener(executors);
+        if (homes != null) {
+            homes.close();
+        }
         if (server != null) {
             server.close();
         }
