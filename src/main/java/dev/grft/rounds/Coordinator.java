@@ -66,7 +66,7 @@ public final class Coordinator<S, T> {
      *
      * @param shards 1 or more; they decide the tree of the sum
      * @param plus may change and return its first argument
-     * @param clock of nanoseconds
+     * @param clock of nanoseconds, read by one thread at a time
      */
     public Coordinator(int shards, BinaryOperator<T> plus, Patience patience, LongSupplier clock) {
         this.shards = shards;

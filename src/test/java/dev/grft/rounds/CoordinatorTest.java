@@ -314,6 +314,60 @@ class CoordinatorTest {
         assertThat(said()).as("copies that came first stay").containsExactly("a: y [0, 1, 2, 3]");
     }
 
+    /** A driver that looks every 50; after a garbage collection the worker that has ended its part first comes before the next look. */
+    @Test
+    void aPauseOfTheDriverIsNeitherSilenceNorLatenessOfWorkers() {
+        Coordinator<String, String> driver = new Coordinator<>(
+                4, (a, b) -> a + b, new Coordinator.Patience(1000, 100, 3, 200), new Awake(() -> now, 60));
+        driver.expect(2);
+        CompletableFuture<String> sum = driver.begin("x");
+        ask(driver, "a/1", 1);
+        ask(driver, "b/1", 1);
+        now = 10;
+        driver.gone("b/1");
+        ask(driver, "b/2", 1);
+        assertThat(said()).containsExactly("a/1: x [0, 1]", "b/1: x [2, 3]", "b/2: x [2, 3]");
+        deliver(driver, "a/1", 0, 1);
+        now += 5000;
+        ask(driver, "a/1", 1);
+        driver.look();
+        assertThat(driver.workers()).containsExactly("a/1", "b/2");
+        assertThat(said()).isEmpty();
+        deliver(driver, "b/2", 2, 3);
+        assertThat(sum).isCompletedWithValue("0123");
+        now += 5000;
+        driver.look();
+        assertThat(said()).as("they stay, for the next round").isEmpty();
+        for (int look = 0; look < 20; look++) {
+            now += 50;
+            driver.look();
+        }
+        assertThat(driver.workers()).as("the driver could hear them").contains("a/1", "b/2");
+        now += 50;
+        driver.look();
+        assertThat(driver.workers()).isEmpty();
+    }
+
+    @Test
+    void aPauseOfTheDriverDoesNotEndTheTimeForWhichShardsWaitForTheirHome() {
+        Coordinator<String, String> driver = new Coordinator<>(
+                2, (a, b) -> a + b, new Coordinator.Patience(1000, 100, 3, 200), new Awake(() -> now, 60));
+        driver.expect(2);
+        driver.live(List.of("a", "b"));
+        driver.begin("x");
+        ask(driver, "a/1", 1);
+        deliver(driver, "a/1", 0);
+        now += 5000;
+        ask(driver, "a/1", 1);
+        driver.look();
+        assertThat(said()).as("b was not late").containsExactly("a/1: x [0]");
+        now += 50;
+        driver.look();
+        now += 50;
+        driver.look();
+        assertThat(said()).containsExactly("a/1: x [1]");
+    }
+
     @Test
     void aWorkerThatJoinsGetsAPartFromTheNextRoundOn() {
         Coordinator<String, String> driver = coordinator(4);

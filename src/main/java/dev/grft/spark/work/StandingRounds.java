@@ -1,6 +1,7 @@
 package dev.grft.spark.work;
 
 import dev.grft.UserError;
+import dev.grft.rounds.Awake;
 import dev.grft.rounds.Coordinator;
 import dev.grft.spark.cluster.Causes;
 import dev.grft.spark.cluster.Places;
@@ -53,6 +54,7 @@ public final class StandingRounds implements RoundSource {
     private static final String GROWS = "spark.dynamicAllocation.enabled";
     private static final String NOWHERE = "none";
     private static final long LOOK_MILLIS = 250;
+    private static final long PAUSE_NANOS = TimeUnit.SECONDS.toNanos(1); // of the driver, in which it hears no worker
     private static final int MOST_LOSSES = 8; // of executors, in one step
     static final Coordinator.Patience PATIENCE = new Coordinator.Patience(
             TimeUnit.SECONDS.toNanos(30), TimeUnit.SECONDS.toNanos(5), 3, TimeUnit.SECONDS.toNanos(1));
@@ -115,7 +117,7 @@ public final class StandingRounds implements RoundSource {
         this.turn = turn;
         this.farewell = farewell;
         this.pulse = Pulse.of(spark.sc());
-        this.driver = new Coordinator<>(count, Packets::plus, patience, System::nanoTime);
+        this.driver = new Coordinator<>(count, Packets::plus, patience, new Awake(System::nanoTime, PAUSE_NANOS));
         this.direct = local ? Sent.of(spark, driver) : null;
         this.unreached = spark.sc().collectionAccumulator();
         this.timer =
