@@ -16,7 +16,8 @@ public final class Causes {
                     + "|SafeModeException|End of File Exception between local host|failed on socket timeout exception"
                     + "|Failed on local exception|No Route to Host|All datanodes .* are bad"
                     + "|java\\.net\\.\\w*(?:Timeout|Connect|Socket|NoRouteToHost)\\w*Exception|Connection reset"
-                    + "|Unable to execute HTTP request|NoHttpResponseException");
+                    + "|Unable to execute HTTP request|NoHttpResponseException"
+                    + "|FetchFailed|ExecutorDeadException|has failed the maximum allowable number of times");
 
     /** What the operating system says of a full disk, on whatever machine. */
     private static final Pattern FULL = Pattern.compile("[^\n]*(?:No space left on device|Disk quota exceeded)");

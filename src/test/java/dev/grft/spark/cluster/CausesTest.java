@@ -44,4 +44,22 @@ class CausesTest {
                         new UncheckedIOException("/run/delta.safetensors: cannot be written", new IOException(said))))
                 .isTrue();
     }
+
+    /** Messages of Spark 3.5.5 when executors are lost while others fetch shuffle files from them. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "Job aborted due to stage failure: ResultStage 7 (collect at A.java:1) has failed the maximum allowable number of"
+                        + " times: 4. Most recent failure reason: org.apache.spark.shuffle.MetadataFetchFailedException: Missing an"
+                        + " output location for shuffle 2 partition 5",
+                "Job aborted due to stage failure: Task 0 in stage 1.0 failed 1 times, most recent failure: Lost task 0.0 (TID 1):"
+                        + " FetchFailed(null, shuffleId=2, mapIndex=-1, mapId=-1, reduceId=5, message=gone)",
+                "org.apache.spark.ExecutorDeadException: The relative remote executor(Id: 5), which maintains the block data to"
+                        + " fetch is dead."
+            })
+    void whatSparkSaysOfShuffleFilesThatWereLostWithExecutorsIsALoss(String said) {
+        SparkException failure = new SparkException(said);
+        assertThat(Causes.isLoss(failure)).isTrue();
+        assertThat(Causes.rethrown(failure)).isNotInstanceOf(UserError.class);
+    }
 }
