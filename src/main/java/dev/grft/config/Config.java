@@ -258,6 +258,12 @@ public final class Config {
             int batchSize = own.training().batchSize();
             defaults.put("training.learningRate", Method.of(method).learningRate(batchSize));
         }
+        if (own.training().headRate() == null) {
+            Double given = own.training().learningRate();
+            double rate = given != null ? given : Method.of(method).learningRate(own.training().batchSize());
+            boolean learns = own.training().hasFreshHead() && !own.training().isSgd();
+            defaults.put("training.headRate", learns ? Method.headFactor(rate, own.training().batchSize()) : 1.0);
+        }
         if (own.training().sliceRates() == null) {
             boolean score = method.equals(Method.GRFT.word())
                     && own.selection().preset() == null

@@ -20,7 +20,7 @@ public record TrainingSettings(
         double decayEpochs,
         double decayRate,
         double power,
-        double headRate,
+        @Nullable Double headRate,
         double layerDecay,
         @Nullable String sliceRates,
         String updater,
@@ -123,6 +123,16 @@ public record TrainingSettings(
         return learningRate == null ? RATE : learningRate;
     }
 
+    /** Returns the factor of the head's learning rate; 1 unless one is given, or settled for a method. */
+    public double headFactor() {
+        return headRate == null ? 1 : headRate;
+    }
+
+    /** Returns whether the head begins with random weights. */
+    boolean hasFreshHead() {
+        return headInit.equals("fresh");
+    }
+
     /** Returns whether slices of larger scores take smaller steps, once {@code sliceRates} is settled for a method. */
     public boolean ratesByScore() {
         return BY_SCORE.equals(sliceRates);
@@ -174,7 +184,9 @@ public record TrainingSettings(
         Checks.positive("training.decayEpochs", decayEpochs);
         Checks.require(decayRate > 0 && decayRate <= 1, "training.decayRate", "in (0, 1]", decayRate);
         Checks.positive("training.power", power);
-        Checks.positive("training.headRate", headRate);
+        if (headRate != null) {
+            Checks.positive("training.headRate", headRate);
+        }
         Checks.require(layerDecay > 0 && layerDecay <= 1, "training.layerDecay", "in (0, 1]", layerDecay);
         if (sliceRates != null) {
             Checks.word("training.sliceRates", sliceRates, UNIFORM, BY_SCORE);

@@ -91,7 +91,7 @@ public final class Network {
      */
     private static double rate(TrainedArray array, int stage, int depth, TrainingSettings training) {
         if (array.role() == TrainedArray.Role.HEAD) {
-            return training.headRate();
+            return training.headFactor();
         }
         boolean pooled = array.name().startsWith("fc_norm");
         return StrictMath.pow(training.layerDecay(), pooled ? 0 : depth + 1 - Math.min(stage, depth));

@@ -217,6 +217,26 @@ class SettingsTest {
         assertThat(rates(settings(), "gps")).isEqualTo("uniform");
     }
 
+    @Test
+    void aFreshHeadTakesLargerStepsThanTheOtherParameters() {
+        assertThat(headRate("lora", "training.batchSize=16")).isEqualTo(5);
+        assertThat(headRate("adapter", "training.batchSize=16")).isEqualTo(1.7);
+        assertThat(headRate("full", "training.batchSize=16")).isEqualTo(170);
+        assertThat(headRate("lora", "training.batchSize=64", "training.learningRate=1e-3"))
+                .as("as the root of the batch")
+                .isEqualTo(10);
+        assertThat(headRate("lora", "training.learningRate=1e-2")).as("never smaller").isEqualTo(1);
+        assertThat(headRate("lora", "training.headInit=probe")).isEqualTo(1);
+        assertThat(headRate("lora", "training.updater=sgd", "training.learningRate=1e-3"))
+                .isEqualTo(1);
+        assertThat(headRate("lora", "training.headRate=2")).isEqualTo(2);
+        assertThat(settings().training().headFactor()).as("of pretrain").isEqualTo(1);
+    }
+
+    private static double headRate(String method, String... sets) {
+        return Config.forMethod(settings(sets), method).training().headFactor();
+    }
+
     private static String rates(Settings settings, String method) {
         return Config.forMethod(settings, method).training().sliceRates();
     }

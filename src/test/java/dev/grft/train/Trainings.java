@@ -72,7 +72,7 @@ final class Trainings {
                 30,
                 0.1,
                 1,
-                1,
+                null,
                 1,
                 "uniform",
                 updater,
