@@ -100,7 +100,6 @@ record Description(
         }
     }
 
-
     /**
      * Returns what holds for a file with nothing beside it: the published heads, and how its authors prepare images.
      *
@@ -343,7 +342,11 @@ record Description(
         float scale = Math.abs(white - 1) < 1e-6 ? 1 : (float) white; // of what white is before it is normalized
         boolean normalizes = images.path("do_normalize").asBoolean(true);
         List<Float> values = normalizes
-                ? channels(place, images, mean ? "image_mean" : "image_std", Colors.of(type).values(mean))
+                ? channels(
+                        place,
+                        images,
+                        mean ? "image_mean" : "image_std",
+                        Colors.of(type).values(mean))
                 : Collections.nCopies(VitConfig.CHANNELS, mean ? 0f : 1f);
         return values.stream().map(value -> value / scale).toList();
     }

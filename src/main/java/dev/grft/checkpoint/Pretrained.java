@@ -119,7 +119,8 @@ final class Pretrained {
         @Nullable JsonNode preprocessor = storage.exists(images) ? json(images) : null;
         Description found = Description.ofTransformers(config.toString(), json, images.toString(), preprocessor);
         if (preprocessor == null) {
-            notes.add(images + ": no such file; images get the mean " + found.recipe().mean() + " and the deviation "
+            notes.add(images + ": no such file; images get the mean "
+                    + found.recipe().mean() + " and the deviation "
                     + found.recipe().std() + " of the model's family. Save the model's image processor beside it if it"
                     + " has others: AutoImageProcessor.from_pretrained(NAME).save_pretrained(FOLDER)");
         }

@@ -260,9 +260,13 @@ public final class Config {
         }
         if (own.training().headRate() == null) {
             Double given = own.training().learningRate();
-            double rate = given != null ? given : Method.of(method).learningRate(own.training().batchSize());
+            double rate = given != null
+                    ? given
+                    : Method.of(method).learningRate(own.training().batchSize());
             boolean learns = own.training().hasFreshHead() && !own.training().isSgd();
-            defaults.put("training.headRate", learns ? Method.headFactor(rate, own.training().batchSize()) : 1.0);
+            defaults.put(
+                    "training.headRate",
+                    learns ? Method.headFactor(rate, own.training().batchSize()) : 1.0);
         }
         if (own.training().sliceRates() == null) {
             boolean score = method.equals(Method.GRFT.word())

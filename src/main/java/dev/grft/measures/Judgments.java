@@ -14,8 +14,7 @@ public final class Judgments<J extends Judgment> implements Serializable {
 
     public final List<J> all;
     final byte[] reliability;
-    private final byte[]
-            counts; // of the cells that have one: how many are skipped, and the count; two or three bytes
+    private final byte[] counts; // of the cells that have one: how many are skipped, and the count; two or three bytes
 
     /** Takes a count of a cell. */
     interface Count {

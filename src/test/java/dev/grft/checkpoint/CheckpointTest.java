@@ -288,8 +288,7 @@ class CheckpointTest {
                 .forEach((name, values) -> assertThat(model.tensors().get(name)).containsExactly(values));
         assertThat(plain.notes()).isEmpty();
         assertThat(model.notes()).hasSize(2);
-        assertThat(model.notes().get(0))
-                .endsWith("model.safetensors: ignored 2 tensors of an optimizer or the like");
+        assertThat(model.notes().get(0)).endsWith("model.safetensors: ignored 2 tensors of an optimizer or the like");
         assertThat(model.notes().get(1))
                 .endsWith("model.safetensors: took the prefix " + told + " off the names of the tensors");
     }

@@ -128,8 +128,7 @@ class ForeignModelsTest {
         "transformers-clip, 0.48145466, 0.26862954, CENTER",
         "transformers-siglip, 0.5, 0.5, SQUASH",
     })
-    void imagesOfAModelWithoutAnImageProcessorAreThoseOfItsFamily(
-            String folder, float mean, float std, Crop crop) {
+    void imagesOfAModelWithoutAnImageProcessorAreThoseOfItsFamily(String folder, float mean, float std, Crop crop) {
         Checkpoint read = load(folder, 0);
 
         assertThat(read.recipe().mean().get(0)).isEqualTo(mean);

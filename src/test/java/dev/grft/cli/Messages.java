@@ -13,9 +13,8 @@ import java.util.stream.Stream;
 final class Messages {
     private static final Path SOURCE = Path.of("src/main/java");
     private static final Pattern CALL =
-            Pattern.compile(
-                    "\\b(?:new UserError|UserError\\.of|require|refused|say|note|say\\.accept|LOG\\.warn"
-                            + "|(?:out(?:\\(\\))?|err)\\.print(?:ln|f)?)\\(");
+            Pattern.compile("\\b(?:new UserError|UserError\\.of|require|refused|say|note|say\\.accept|LOG\\.warn"
+                    + "|(?:out(?:\\(\\))?|err)\\.print(?:ln|f)?)\\(");
     private static final Pattern LITERAL =
             Pattern.compile("\"\"\"\\n(.*?)\"\"\"|\"((?:[^\"\\\\\\n]|\\\\.)*)\"", Pattern.DOTALL);
 

@@ -40,6 +40,7 @@ class ProseTest {
     /** Lines of comments that follow each other, a comment behind code, or a docstring. */
     private static final Pattern SCRIPT_COMMENT =
             Pattern.compile("(?m)(?:^[ \\t]*#.*\\n)+|[ \\t]# .*$|\"\"\"(?s:.*?)\"\"\"");
+
     private static final Pattern REFERENCE = Pattern.compile("\\{@(?:code|link|linkplain)[^}]*}");
     private static final Pattern FENCED = Pattern.compile("(?ms)^```.*?^```$");
     private static final Pattern CODE = Pattern.compile("`[^`\\n]*`");

@@ -225,7 +225,9 @@ class SettingsTest {
         assertThat(headRate("lora", "training.batchSize=64", "training.learningRate=1e-3"))
                 .as("as the root of the batch")
                 .isEqualTo(10);
-        assertThat(headRate("lora", "training.learningRate=1e-2")).as("never smaller").isEqualTo(1);
+        assertThat(headRate("lora", "training.learningRate=1e-2"))
+                .as("never smaller")
+                .isEqualTo(1);
         assertThat(headRate("lora", "training.headInit=probe")).isEqualTo(1);
         assertThat(headRate("lora", "training.updater=sgd", "training.learningRate=1e-3"))
                 .isEqualTo(1);
@@ -245,8 +247,10 @@ class SettingsTest {
     void aMethodHasNoBudgetOfItsOwnIfBudgetsAreCompared() {
         assertThatThrownBy(() -> settings("compare.budgets=[2]", "methods.grft.selection.budget.count=8"))
                 .isInstanceOf(UserError.class)
-                .hasMessage("--set: compare.budgets must be empty if methods.grft has a budget or a preset of its own, got [2]");
-        assertThat(settings("compare.budgets=[2]", "methods.grft.selection.score=fisher").methods())
+                .hasMessage(
+                        "--set: compare.budgets must be empty if methods.grft has a budget or a preset of its own, got [2]");
+        assertThat(settings("compare.budgets=[2]", "methods.grft.selection.score=fisher")
+                        .methods())
                 .containsKey("grft");
     }
 

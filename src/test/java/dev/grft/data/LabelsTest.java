@@ -47,8 +47,9 @@ class LabelsTest {
     void oneClassIsNotEnough() {
         assertThatThrownBy(() -> Labels.of(List.of("cat", "cat")))
                 .isInstanceOf(UserError.class)
-                .hasMessage("found one class only (cat), expected two classes or more; check the folders of the classes,"
-                        + " or data.labelColumn");
+                .hasMessage(
+                        "found one class only (cat), expected two classes or more; check the folders of the classes,"
+                                + " or data.labelColumn");
         assertThatThrownBy(() -> Labels.of(List.of()))
                 .isInstanceOf(UserError.class)
                 .hasMessage("found no class, expected two classes or more; check the folders of the classes, or"

@@ -344,8 +344,8 @@ public final class Lineage implements AutoCloseable {
         if (progress != null && said.add(what.split(" \\(", 2)[0])) {
             progress.say(
                     "%s",
-                    Credentials.masked("lineage: " + settings.uri() + " " + what)
-                            + "; the run continues without " + without);
+                    Credentials.masked("lineage: " + settings.uri() + " " + what) + "; the run continues without "
+                            + without);
         }
     }
 }

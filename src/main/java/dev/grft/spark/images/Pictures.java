@@ -97,8 +97,7 @@ public final class Pictures {
                 "pictures",
                 shown.stream()
                         .flatMap(id -> Stream.ofNullable(pictures.get(id))) // a broken one has none
-                        .map(picture ->
-                                new Shown(picture.name, images.labels().words(picture.target), picture.uri))
+                        .map(picture -> new Shown(picture.name, images.labels().words(picture.target), picture.uri))
                         .toList());
         return summary;
     }

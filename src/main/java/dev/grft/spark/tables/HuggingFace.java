@@ -55,11 +55,17 @@ public final class HuggingFace {
         String first = Collections.min(Arrays.asList(files));
         SerializableConfiguration configuration = new SerializableConfiguration(hadoop);
         SortedMap<String, Footer> footers = new TreeMap<>();
-        Causes.unwrapped(spark.parallelize(Arrays.asList(files), Math.min(files.length, spark.defaultParallelism()))
-                        .map(file -> new Tuple2<>(
-                                file,
-                                Footer.read(configuration.value(), file, image, columns, classes, file.equals(first))))
-                        ::collect)
+        Causes.unwrapped(
+                        spark.parallelize(Arrays.asList(files), Math.min(files.length, spark.defaultParallelism()))
+                                .map(file -> new Tuple2<>(
+                                        file,
+                                        Footer.read(
+                                                configuration.value(),
+                                                file,
+                                                image,
+                                                columns,
+                                                classes,
+                                                file.equals(first))))::collect)
                 .forEach(each -> footers.put(each._1(), each._2()));
         Footer expected = Objects.requireNonNull(footers.get(first));
         footers.forEach((file, footer) -> {

@@ -294,7 +294,8 @@ final class PredictVerb extends Verb {
                                 "engine.kernels",
                                 "engine.precision"),
                         EvaluateVerb.WHICH_IMAGES)));
-        tasks.forEach(task -> parts.addAll(List.of(task.prefix, session.storage().sha256(task.path))));
+        tasks.forEach(
+                task -> parts.addAll(List.of(task.prefix, session.storage().sha256(task.path))));
         return Inputs.digest(parts.toArray(String[]::new));
     }
 
@@ -346,12 +347,7 @@ final class PredictVerb extends Verb {
 
     /** Reads the images in the order of their files, writes the row of each as it comes, and returns which have none, of how many. */
     private BrokenImages write(
-            String images,
-            String output,
-            Source.Stored source,
-            List<Told> tasks,
-            boolean csv,
-            OutputFolder.Part part) {
+            String images, String output, Source.Stored source, List<Told> tasks, boolean csv, OutputFolder.Part part) {
         long count = source.count();
         Progress.Meter meter = session.phase("predict", count);
         AtomicLong shown = new AtomicLong();

@@ -217,12 +217,14 @@ class DeltaFileTest {
                 Map.of("pos_embed", new float[trained]));
 
         tiny.requireFits(full);
-        assertThatThrownBy(() -> Checkpoint.load(Golden.HADOOP, Golden.path("tiny").toString(), larger)
-                        .requireFits(full))
+        assertThatThrownBy(
+                        () -> Checkpoint.load(Golden.HADOOP, Golden.path("tiny").toString(), larger)
+                                .requireFits(full))
                 .isInstanceOf(UserError.class)
                 .hasMessageContaining("model.safetensors: pos_embed has ")
-                .hasMessageEndingWith(" parameters at an image size of " + larger + " pixels, the delta was trained with "
-                        + trained + "; set model.imageSize to that of its training");
+                .hasMessageEndingWith(
+                        " parameters at an image size of " + larger + " pixels, the delta was trained with " + trained
+                                + "; set model.imageSize to that of its training");
     }
 
     @Test

@@ -40,8 +40,8 @@ class TallyTest extends OnSpark {
             assertThat(broken.total()).isEqualTo(100);
             assertThat(broken.images()).containsExactly(new Broken("no-bytes", "empty"));
             assertThat(seen).as("as tasks end").hasValue(60);
-            assertThat(tally.brokenByNow(200)).hasToString(
-                    "60 of 200 images (30.0 %) are broken [no-bytes: empty; and 59 more]");
+            assertThat(tally.brokenByNow(200))
+                    .hasToString("60 of 200 images (30.0 %) are broken [no-bytes: empty; and 59 more]");
         }
     }
 

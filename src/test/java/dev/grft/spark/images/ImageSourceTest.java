@@ -414,7 +414,8 @@ class ImageSourceTest extends OnSpark {
         refused(
                 folder + "/train",
                 ImageFormat.AUTO,
-                folder + "/train: found one class only (cat), expected two classes or more; check the folders of the classes,"
+                folder
+                        + "/train: found one class only (cat), expected two classes or more; check the folders of the classes,"
                         + " or data.labelColumn");
         refused(folder + "/t*", ImageFormat.AUTO, folder + "/t*: a pattern cannot name folders of classes");
 
@@ -522,8 +523,7 @@ class ImageSourceTest extends OnSpark {
         assertThat(ImageSource.prefixes(List.of("/", "/a"))).containsExactly("", "a/");
         assertThat(prefixes("s3a://b/train", "s3a://b/val")).containsExactly("train/", "val/");
         assertThat(prefixes("s3a://train/images", "s3a://val/images")).containsExactly("train/images/", "val/images/");
-        assertThat(prefixes("s3a://train/", "s3a://val/", "file:/val"))
-                .containsExactly("train/", "val/", "file/val/");
+        assertThat(prefixes("s3a://train/", "s3a://val/", "file:/val")).containsExactly("train/", "val/", "file/val/");
         assertThat(prefixes("s3://b/images", "s3a://b/images"))
                 .as("the same bucket")
                 .containsExactly("", "");
@@ -573,8 +573,8 @@ class ImageSourceTest extends OnSpark {
                 .mapToObj(number -> "\"a class with a long name, number " + number + "\"")
                 .collect(Collectors.joining(", "));
         String noted = "{\"info\": {\"features\": {\"label\": {\"names\": [" + names + "]}}}}";
-        MessageType schema = MessageTypeParser.parseMessageType(
-                "message rows { optional binary image; optional int64 label; }");
+        MessageType schema =
+                MessageTypeParser.parseMessageType("message rows { optional binary image; optional int64 label; }");
         for (int file = 0; file < 4; file++) {
             try (ParquetWriter<Group> writer = ExampleParquetWriter.builder(
                             new org.apache.hadoop.fs.Path(folder + "/" + file + ".parquet"))

@@ -153,8 +153,10 @@ class ComparingTest extends OnTiny {
         assertThat(Tiny.tensors(folder.resolve("run/budget-2.0/seed-42/selection.safetensors")))
                 .containsKey("patch_embed.proj.weight.rows.score")
                 .containsKey("blocks.0.attn.qkv.weight.rows.score");
-        String delta = folder.resolve("run/budget-2.0/seed-42/delta.safetensors").toString();
-        assertThat(DeltaFile.read(new Configuration(), new org.apache.hadoop.fs.Path(delta)).settings())
+        String delta =
+                folder.resolve("run/budget-2.0/seed-42/delta.safetensors").toString();
+        assertThat(DeltaFile.read(new Configuration(), new org.apache.hadoop.fs.Path(delta))
+                        .settings())
                 .containsPattern("sliceRates: \"?uniform");
     }
 

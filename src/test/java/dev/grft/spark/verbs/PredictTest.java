@@ -396,8 +396,9 @@ class PredictTest extends OnTiny {
                 .doesNotContain("predicted");
         assertThat(times()).isEqualTo(before);
         assertThat(predict(images, true).err()).contains("predicted 60 images");
-        String other = output + ": exists already and was not predicted from these inputs; choose another --output or give"
-                + " --force";
+        String other =
+                output + ": exists already and was not predicted from these inputs; choose another --output or give"
+                        + " --force";
         for (String setting : List.of("data.crop=squash", "evaluation.flip=true", "predict.topK=1")) {
             assertThatThrownBy(() -> predict(images, false, setting))
                     .as(setting)

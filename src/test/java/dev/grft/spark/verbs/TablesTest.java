@@ -201,7 +201,8 @@ class TablesTest extends OnTiny {
 
         List<String> most = new ArrayList<>(sets);
         most.add("data.maxBroken=0.8"); // which one more is above
-        assertThatThrownBy(() -> Tiny.does(spark, most, false, verbs -> verbs.predict(images, "table:labels", List.of())))
+        assertThatThrownBy(
+                        () -> Tiny.does(spark, most, false, verbs -> verbs.predict(images, "table:labels", List.of())))
                 .hasMessageContaining(": " + none + " of " + (none + 1) + " images (")
                 .hasMessageContaining("; and " + (none - 1) + " more], data.maxBroken allows 80.0 %");
         String hash = Inputs.digest("table:labels").substring(0, 16);
