@@ -144,15 +144,19 @@ final class OutputFolder {
 
     /**
      * Takes the folder for this driver until the session closes. If a program that replaced it was killed between two moves, the old one
-     * comes back.
+     * comes back; if it was killed after them, the old one is deleted, or it would come back when the new one is deleted.
      *
      * @throws UserError if another driver writes the folder
      */
     void claim() {
         session.claimOutput(beside(OwnNames.LEASE), folder);
         Path aside = beside(OwnNames.ASIDE);
-        if (moves && !exists() && storage.exists(aside)) {
-            storage.move(aside, folder);
+        if (moves && storage.exists(aside)) {
+            if (storage.exists(note)) {
+                storage.delete(aside);
+            } else if (!exists()) {
+                storage.move(aside, folder);
+            }
         }
     }
 
@@ -205,19 +209,25 @@ final class OutputFolder {
     }
 
     /**
-     * Ends a writing that was killed between its last steps: deletes the files that the note does not name, and writes {@code _SUCCESS}.
-     * What prevents that is only said: the table is whole.
+     * Ends a writing that was killed between its last steps: deletes the folder that was moved aside, or the files that the note does
+     * not name, and writes {@code _SUCCESS}. What prevents that is only said: the table is whole.
      */
     void tidy() {
-        if (moves || storage.exists(new Path(folder, SUCCESS))) {
+        if (moves ? !storage.exists(beside(OwnNames.ASIDE)) : storage.exists(new Path(folder, SUCCESS))) {
             return;
         }
         try {
             claim();
-            endAsNoted();
+            if (!moves) {
+                endAsNoted();
+            }
         } catch (RuntimeException e) {
             session.progress()
-                    .say("note: %s: %s cannot be written (%s)", folder, SUCCESS, String.valueOf(e.getMessage()));
+                    .say(
+                            "note: %s: %s (%s)",
+                            folder,
+                            moves ? "what it replaced cannot be deleted" : SUCCESS + " cannot be written",
+                            String.valueOf(e.getMessage()));
         }
     }
 

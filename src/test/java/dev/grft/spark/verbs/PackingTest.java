@@ -181,6 +181,21 @@ class PackingTest extends OnSpark {
     }
 
     @Test
+    void whatWasReplacedDoesNotComeBackOnceTheNewFolderIsThere() throws Exception {
+        Path images = Tiny.images(folder.resolve("images"), 1, 1);
+        Path packed = folder.resolve("packed");
+        pack(images, packed, true, false);
+        Path aside = Files.createDirectory(folder.resolve("._old-packed")); // the program was killed before it deleted it
+        Files.writeString(aside.resolve("old"), "");
+
+        assertThat(pack(images, packed, true, false).err()).contains("is up to date with its images");
+        assertThat(aside).doesNotExist();
+        Files.createDirectory(aside);
+        pack(images, packed, true, true);
+        assertThat(aside).doesNotExist();
+    }
+
+    @Test
     void aFolderOfWhichFilesAreMissingIsRefused() throws Exception {
         Path packed = folder.resolve("packed");
         pack(Tiny.images(folder.resolve("images"), 4, 1), packed, true, false);
