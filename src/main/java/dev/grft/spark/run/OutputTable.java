@@ -4,6 +4,7 @@ import dev.grft.UserError;
 import dev.grft.spark.cluster.Causes;
 import dev.grft.spark.tables.NamedTable;
 import dev.grft.spark.tables.OwnSession;
+import java.util.Collection;
 import java.util.UUID;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.AnalysisException;
@@ -46,6 +47,11 @@ public final class OutputTable {
         this.spark = OwnSession.like(session.spark());
         this.spark.conf().set("spark.sql.caseSensitive", true); // columns may be called as classes
         this.spark.conf().set("spark.sql.sources.partitionOverwriteMode", "static"); // --force replaces all rows
+        this.spark
+                .conf()
+                .set(
+                        "spark.sql.sources.parallelPartitionDiscovery.parallelism",
+                        spark.sparkContext().defaultParallelism()); // else a task for each file
         this.output = output;
         this.name = output.substring(NamedTable.TABLE.length());
         this.existing = existing;
@@ -126,11 +132,13 @@ public final class OutputTable {
     /**
      * Writes the rows of a folder of Parquet into the table, and deletes the folder.
      *
+     * @param files the names of those in the folder that have the rows, one or more; a task that was given up may have left others
      * @throws UserError if the table is there by now and its rows are not to be touched, its columns are others, or two of the rows have the
      *     same name and are to be merged; the folder stays
      */
-    public void save(String folder) {
-        Dataset<Row> rows = spark.read().parquet(folder);
+    public void save(String folder, Collection<String> files) {
+        Dataset<Row> rows = spark.read()
+                .parquet(files.stream().map(file -> folder + "/" + file).toArray(String[]::new));
         String view = "grft_" + UUID.randomUUID().toString().replace("-", "");
         requireFree(); // another job may have made it during the pass
         if (existing == Existing.MERGE) {

@@ -37,6 +37,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.SortedMap;
 import java.util.Spliterator;
 import java.util.Spliterators;
 import java.util.concurrent.atomic.AtomicLong;
@@ -222,7 +223,8 @@ final class PredictVerb extends Verb {
                 },
                 said);
         if (table != null) { // whole by now, and not too many images are broken
-            table.save(staged(output));
+            SortedMap<String, Long> files = Objects.requireNonNull(folder.note()).files();
+            table.save(staged(output), Objects.requireNonNull(files).keySet());
         }
         run.artifacts().made(output, rows, csv ? null : schema(tasks));
         session.progress()

@@ -5,13 +5,16 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.grft.UserError;
 import dev.grft.spark.images.Inputs;
+import dev.grft.spark.run.OutputTable;
 import dev.grft.spark.run.OutputTable.Existing;
+import dev.grft.spark.run.Session;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.stream.Stream;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -214,6 +217,27 @@ class TablesTest extends OnTiny {
                         .err())
                 .contains("read 1 images, " + none + " of " + (none + 1) + " images (", "predicted 1 images into");
         assertThat(names()).hasSize(1);
+    }
+
+    @Test
+    void onlyTheFilesThatCountComeToATable() throws IOException {
+        Path staged = folder.resolve("staged");
+        spark.sql("SELECT path AS name, label FROM photos").repartition(2).write().parquet(staged.toString());
+        List<String> files;
+        try (Stream<Path> all = Files.list(staged)) {
+            files = all.map(file -> file.getFileName().toString())
+                    .filter(name -> name.endsWith(".parquet"))
+                    .toList();
+        }
+        long rows = spark.read().parquet(staged.resolve(files.get(0)).toString()).count();
+        try (Session session = Session.in(
+                spark, Tiny.settings(sets("saved", shared.train().toString())), System.err, System.err)) {
+            session.claim();
+            Objects.requireNonNull(OutputTable.of(session, "table:labels", Existing.REFUSE, false))
+                    .save(staged.toString(), files.subList(0, 1));
+        }
+        assertThat(files).hasSize(2);
+        assertThat(spark.table("labels").count()).isEqualTo(rows).isLessThan(spark.table("photos").count());
     }
 
     private static void merge(List<String> sets, String images, String table) {
