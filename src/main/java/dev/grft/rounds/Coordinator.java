@@ -16,7 +16,7 @@ import org.slf4j.LoggerFactory;
  * <p>A worker asks when it has nothing to do, and is answered when there is something; nobody polls. Workers keep their shards from round
  * to round, consecutive ones, in proportion to their slots. Those of a worker that has gone or is silent wait for another one at its place for a
  * while, then others take them. Of shards that are late, others compute copies: what arrives first counts, both have the same bits, and whose came
- * first keeps the shard.
+ * first keeps the shard. Places that have the images of a shard come before those that would have to make them.
  *
  * <p>Thread-safe. It has no thread of its own: {@link #look} is to be called every now and then.
  *
@@ -31,6 +31,7 @@ public final class Coordinator<S, T> {
     private final Patience patience;
     private final LongSupplier clock;
     private final Members<Asker<S>> members;
+    private final Copies copies;
     private final List<Runnable> answers = new ArrayList<>(); // to give when the lock is free
     private Round<S> round = new Round<>(0, null);
     private Nodes<T> arrived;
@@ -38,19 +39,17 @@ public final class Coordinator<S, T> {
     private CompletableFuture<T> sum = CompletableFuture.completedFuture(null);
     private boolean resting = true;
     private long over; // when the last round was over
-    private long began;
-    private long half; // how long it took until half of the shards were there; 0: they are not
-    private BitSet copied = new BitSet(); // shards of which there is a copy in this round
 
     /**
      * How long to wait, in nanoseconds.
      *
      * @param silence after which a worker that was not heard has lost its shards
      * @param late least time of a round after which copies are made; so long shards wait for a worker at their home
+     * @param making the same for copies at places that have to make the images first, {@code late} or more
      * @param lateFactor copies are made after so many times what half of the shards took, more than 1
      * @param idle after which workers are sent away because no round begins
      */
-    public record Patience(long silence, long late, double lateFactor, long idle) {}
+    public record Patience(long silence, long late, long making, double lateFactor, long idle) {}
 
     /** How a worker that has asked is answered, once. Must not wait: the thread is that of another worker. */
     public interface Asker<S> {
@@ -75,6 +74,7 @@ public final class Coordinator<S, T> {
         this.clock = clock;
         this.arrived = new Nodes<>(shards, plus);
         this.members = new Members<>(shards, patience.late);
+        this.copies = new Copies(shards, patience);
     }
 
     /** Says how many slots are to come, so that the first workers do not take what is meant for all. */
@@ -101,6 +101,11 @@ public final class Coordinator<S, T> {
         return members.nowhere();
     }
 
+    /** Returns whether a worker makes the images of a shard at a place that did not have them. */
+    public synchronized boolean isMaking() {
+        return members.isMaking();
+    }
+
     /** Notes that a place is gone for good, and all workers and images there. */
     public void removed(String place) {
         run(() -> {
@@ -125,7 +130,7 @@ public final class Coordinator<S, T> {
             round = new Round<>(round.number() + 1, sent);
             arrived = new Nodes<>(shards, plus);
             missing = all();
-            half = 0;
+            copies.begin();
             go();
         });
         return begun;
@@ -138,10 +143,10 @@ public final class Coordinator<S, T> {
 
     private void go() {
         resting = false;
-        began = clock.getAsLong();
-        copied = new BitSet();
-        members.begin(began);
-        members.deal(began);
+        long now = clock.getAsLong();
+        copies.go(now);
+        members.begin(now);
+        members.deal(now);
         serveAll();
     }
 
@@ -213,8 +218,9 @@ public final class Coordinator<S, T> {
             heard(worker);
             arrived.require(node);
             int to = (int) Math.min(shards, node.to());
-            members.holds(worker, node.from(), to);
-            if (number != round.number() || missing.isEmpty()) {
+            boolean late = number != round.number() || missing.isEmpty();
+            members.holds(worker, node.from(), to, late);
+            if (late) {
                 return;
             }
             try {
@@ -225,9 +231,7 @@ public final class Coordinator<S, T> {
             }
             keepCopies(worker, missing.get(node.from(), to), node.from());
             missing.clear(node.from(), to);
-            if (half == 0 && 2L * missing.cardinality() <= shards) {
-                half = clock.getAsLong() - began;
-            }
+            copies.arrived(missing, clock.getAsLong());
             if (arrived.isWhole()) {
                 end(arrived.sum(), new IllegalStateException("no shard has a part in the round"));
             }
@@ -319,7 +323,7 @@ public final class Coordinator<S, T> {
     private void lose(String worker, long since) {
         Members.Member<Asker<S>> lost = members.lose(worker, since);
         if (lost != null) {
-            copied.andNot(lost.copies);
+            copies.lose(lost.copies);
         }
     }
 
@@ -348,6 +352,7 @@ public final class Coordinator<S, T> {
         BitSet work = work(member);
         if (!work.isEmpty()) {
             member.asker = null;
+            member.given.or(work);
             Round<S> present = round;
             answer(member, () -> asker.work(present, work.stream().boxed().toList()));
         }
@@ -370,22 +375,14 @@ public final class Coordinator<S, T> {
         if (missing.intersects(member.owned)) {
             return Members.both(missing, member.owned);
         }
-        BitSet taken = members.take(member, missing, clock.getAsLong());
+        long now = clock.getAsLong();
+        BitSet taken = members.take(member, missing, now);
         if (!taken.isEmpty()) {
             return taken;
         }
-        BitSet copies = new BitSet();
-        long elapsed = clock.getAsLong() - began;
-        if (half > 0 && elapsed >= patience.late && elapsed >= patience.lateFactor * half) {
-            for (int shard = missing.nextSetBit(0); shard >= 0; shard = missing.nextSetBit(shard + 1)) {
-                if (!copied.get(shard) && copies.cardinality() < member.slots) {
-                    copies.set(shard);
-                }
-            }
-            copied.or(copies);
-            member.copies.or(copies);
-        }
-        return copies;
+        BitSet late = copies.of(missing, members.here(member), member.slots, now);
+        member.copies.or(late);
+        return late;
     }
 
     private BitSet all() {

@@ -12,6 +12,8 @@ import org.jspecify.annotations.Nullable;
  * is gone. Not thread-safe.
  */
 final class Holdings {
+    private static final BitSet NOTHING = new BitSet();
+
     private final int shards;
     private final Map<String, BitSet> held = new LinkedHashMap<>(); // by place
     private final Set<String> gone = new HashSet<>();
@@ -20,16 +22,28 @@ final class Holdings {
         this.shards = shards;
     }
 
-    /** Notes that a place has consecutive shards; nothing if it is gone, which may be heard first. */
-    void add(String place, int from, int to) {
-        if (!gone.contains(place)) {
-            held.computeIfAbsent(place, key -> new BitSet()).set(from, to);
+    /**
+     * Notes that a place has consecutive shards; nothing if it is gone, which may be heard first.
+     *
+     * @return whether that is news of one of them
+     */
+    boolean add(String place, int from, int to) {
+        if (gone.contains(place)) {
+            return false;
         }
+        BitSet here = held.computeIfAbsent(place, key -> new BitSet());
+        boolean news = here.nextClearBit(from) < to;
+        here.set(from, to);
+        return news;
     }
 
     boolean has(String place, int shard) {
-        BitSet here = held.get(place);
-        return here != null && here.get(shard);
+        return of(place).get(shard);
+    }
+
+    /** Returns the shards that a place has, not to be changed. */
+    BitSet of(String place) {
+        return held.getOrDefault(place, NOTHING);
     }
 
     /** Returns a place that has a shard, or null. */

@@ -25,7 +25,7 @@ final class Members<A> {
     private final BitSet unowned = new BitSet();
     private final @Nullable String[] homes; // by shard; null: none
     private final Map<String, Long> left = new HashMap<>(); // when a worker of a place was lost, in this round
-    private boolean changed; // since shards were last dealt
+    private boolean changed; // workers or their images, since shards were last dealt
     private int expected;
     private long slots; // of all
     private long began;
@@ -38,6 +38,7 @@ final class Members<A> {
         long heard;
         final BitSet owned = new BitSet();
         final BitSet copies = new BitSet(); // that it computes in this round
+        final BitSet given = new BitSet(); // in all rounds
 
         @Nullable
         A asker; // null: the worker is busy
@@ -81,9 +82,28 @@ final class Members<A> {
         }
     }
 
-    /** Notes that the place of a worker has consecutive shards. */
-    void holds(String worker, int from, int to) {
-        holdings.add(placeOf(worker), from, to);
+    /**
+     * Notes that the place of a worker has consecutive shards.
+     *
+     * @param late whether the round that they were made for is over: they are not only copies, but can be dealt to it from now on
+     */
+    void holds(String worker, int from, int to, boolean late) {
+        boolean news = holdings.add(placeOf(worker), from, to);
+        changed |= late && news;
+    }
+
+    /** Returns whether a worker has been given a shard whose images its place has to make first, and has not made them yet. */
+    boolean isMaking() {
+        return all.values().stream().anyMatch(member -> {
+            BitSet making = (BitSet) member.given.clone();
+            making.andNot(here(member));
+            return !making.isEmpty();
+        });
+    }
+
+    /** Returns the shards whose images are at the place of a worker. */
+    BitSet here(Member<A> member) {
+        return holdings.of(member.place);
     }
 
     /** Returns the shards that no place has. */
@@ -156,7 +176,10 @@ final class Members<A> {
         all.values().forEach(member -> member.copies.clear());
     }
 
-    /** Returns which of some shards of nobody a worker takes: all whose home is its place, else its part of those that wait for no other. */
+    /**
+     * Returns which of some shards of nobody a worker takes: all whose home is its place, else its part of those that wait for no other, and of these only those
+     * whose images are at its place if there are any.
+     */
     BitSet take(Member<A> member, BitSet some, long now) {
         BitSet here = new BitSet();
         BitSet others = new BitSet();
@@ -168,6 +191,9 @@ final class Members<A> {
             }
         }
         if (here.isEmpty()) {
+            if (others.intersects(here(member))) {
+                others.and(here(member));
+            }
             others.stream().limit(share(member, Math.max(expected, slots))).forEach(here::set);
         }
         if (!here.isEmpty()) {
@@ -195,8 +221,8 @@ final class Members<A> {
     }
 
     /**
-     * Deals shards anew, if workers have come or gone: one that has more than its part gives its last ones away, and those of nobody go home, or to workers
-     * that have less, beside others of theirs if there is room. The rest stay where they are.
+     * Deals shards anew, if workers or images have come or gone: one that has more than its part gives some away, and those of nobody go home, or to workers
+     * that have less: where their images are, else beside others of theirs if there is room. The rest stay where they are.
      */
     void deal(long now) {
         if (!changed) {
@@ -206,10 +232,10 @@ final class Members<A> {
         List<Member<A>> order = new ArrayList<>(all.values());
         for (Member<A> member : order) {
             while (member.owned.cardinality() > share(member, slots)) {
-                int last = member.owned.length() - 1;
-                member.owned.clear(last);
-                unowned.set(last);
-                homes[last] = null;
+                int given = surplus(member);
+                member.owned.clear(given);
+                unowned.set(given);
+                homes[given] = null;
             }
         }
         order.sort(Comparator.comparingInt(one -> one.owned.isEmpty() ? shards : one.owned.nextSetBit(0)));
@@ -223,19 +249,38 @@ final class Members<A> {
         }
     }
 
+    /** Returns which shard a worker gives away: the last one of which a worker with room has the images or makes them, else its last one. */
+    private int surplus(Member<A> member) {
+        BitSet ready = new BitSet();
+        all.values().stream().filter(this::hasRoom).forEach(other -> {
+            ready.or(here(other));
+            ready.or(other.given);
+        });
+        ready.and(member.owned);
+        return (ready.isEmpty() ? member.owned : ready).length() - 1;
+    }
+
+    private boolean hasRoom(Member<A> member) {
+        return member.owned.cardinality() < share(member, slots);
+    }
+
     /** Returns which worker is to have a shard of nobody: null if it waits, or nobody has room. */
     private @Nullable Member<A> taker(List<Member<A>> order, int shard, long now) {
         Member<A> first = null;
+        Member<A> ready = null;
         for (Member<A> member : order) {
-            if (member.owned.cardinality() < share(member, slots)) {
+            if (hasRoom(member)) {
                 if (member.place.equals(homes[shard])) {
                     return member;
+                }
+                if (holdings.has(member.place, shard) || member.given.get(shard)) {
+                    ready = member;
                 }
                 boolean beside = shard > 0 && member.owned.get(shard - 1);
                 first = first == null || beside ? member : first;
             }
         }
-        return waits(shard, now) ? null : first;
+        return waits(shard, now) ? null : ready == null ? first : ready;
     }
 
     static BitSet both(BitSet one, BitSet other) {

@@ -95,11 +95,12 @@ public final class Worker<S, T> {
      * Takes what a slot has made of a shard.
      *
      * @param value null if the shard has no part in the round; belongs to this afterwards
-     * @return what to deliver to the driver: nothing before the last shard that was given is there
+     * @return what to deliver to the driver for the round of the task: nothing before the last shard that was given is there. If that round is over, a node
+     *     without a value, from which the driver learns that the shard is here
      */
     public synchronized List<Nodes.Held<T>> made(Task<S> task, @Nullable T value) {
         if (task.round.number() != round.number()) {
-            return List.of();
+            return List.of(new Nodes.Held<>(Node.of(task.shard), null));
         }
         atWork--;
         made.add(Node.of(task.shard), value);

@@ -20,7 +20,7 @@ class CoordinatorTest {
     private final List<String> said = new ArrayList<>();
 
     private Coordinator<String, String> coordinator(int shards) {
-        return new Coordinator<>(shards, (a, b) -> a + b, new Coordinator.Patience(1000, 100, 3, 5000), () -> now);
+        return new Coordinator<>(shards, (a, b) -> a + b, new Coordinator.Patience(1000, 100, 100, 3, 5000), () -> now);
     }
 
     /** Asks, and notes the answer. */
@@ -56,7 +56,7 @@ class CoordinatorTest {
         int steps = 6;
         Simulation simulation = new Simulation(shards, 16, steps, 1);
 
-        assertThat(simulation.run(1000, 5 * MILLI)).isEqualTo(Simulation.simple(shards, 16, steps));
+        assertThat(simulation.run(1000, 15 * MILLI)).isEqualTo(Simulation.simple(shards, 16, steps));
 
         assertThat(simulation.deaths).isGreaterThan(50);
         assertThat(simulation.silent).isGreaterThan(20);
@@ -318,7 +318,7 @@ class CoordinatorTest {
     @Test
     void aPauseOfTheDriverIsNeitherSilenceNorLatenessOfWorkers() {
         Coordinator<String, String> driver = new Coordinator<>(
-                4, (a, b) -> a + b, new Coordinator.Patience(1000, 100, 3, 200), new Awake(() -> now, 60));
+                4, (a, b) -> a + b, new Coordinator.Patience(1000, 100, 100, 3, 200), new Awake(() -> now, 60));
         driver.expect(2);
         CompletableFuture<String> sum = driver.begin("x");
         ask(driver, "a/1", 1);
@@ -351,7 +351,7 @@ class CoordinatorTest {
     @Test
     void aPauseOfTheDriverDoesNotEndTheTimeForWhichShardsWaitForTheirHome() {
         Coordinator<String, String> driver = new Coordinator<>(
-                2, (a, b) -> a + b, new Coordinator.Patience(1000, 100, 3, 200), new Awake(() -> now, 60));
+                2, (a, b) -> a + b, new Coordinator.Patience(1000, 100, 100, 3, 200), new Awake(() -> now, 60));
         driver.expect(2);
         driver.live(List.of("a", "b"));
         driver.begin("x");
@@ -366,6 +366,95 @@ class CoordinatorTest {
         now += 50;
         driver.look();
         assertThat(said()).containsExactly("a/1: x [1]");
+    }
+
+    private Coordinator<String, String> coordinatorThatAvoidsMaking(int shards) {
+        return new Coordinator<>(shards, (a, b) -> a + b, new Coordinator.Patience(9000, 100, 1000, 3, 5000), () -> now);
+    }
+
+    @Test
+    void copiesAreComputedWhereTheImagesAreAndElsewhereOnlyMuchLater() {
+        Coordinator<String, String> driver = coordinatorThatAvoidsMaking(4);
+        driver.expect(3);
+        driver.live(List.of("c", "c", "c", "c")); // and now elsewhere, but for the last one
+        driver.live(Arrays.asList("a", "b", "b", null));
+        driver.begin("x");
+        ask(driver, "a", 1);
+        ask(driver, "b", 2);
+        ask(driver, "c", 1);
+        assertThat(said()).containsExactly("a: x [0]", "b: x [1, 2]", "c: x [3]");
+        now = 10;
+        deliver(driver, "a", 0);
+        deliver(driver, "c", 3);
+        ask(driver, "a", 1);
+        now = 100;
+        driver.look();
+        assertThat(said()).as("a would have to make it").isEmpty();
+        ask(driver, "c", 1);
+        assertThat(said()).containsExactly("c: x [1]");
+        now = 999;
+        driver.look();
+        assertThat(said()).isEmpty();
+        now = 1000;
+        driver.look();
+        assertThat(said()).containsExactly("a: x [2]");
+    }
+
+    @Test
+    void shardsOfNobodyAreTakenWhereTheirImagesAre() {
+        Coordinator<String, String> driver = coordinatorThatAvoidsMaking(6);
+        driver.expect(3);
+        driver.live(Arrays.asList(null, null, "a", null, null, "a")); // and now at b
+        driver.live(List.of("a", "a", "b", "b", "b", "b"));
+        driver.begin("x");
+        ask(driver, "a", 1);
+        assertThat(said()).containsExactly("a: x [0, 1]");
+        deliver(driver, "a", 0, 1);
+        now = 100;
+        ask(driver, "a", 1);
+        assertThat(said()).containsExactly("a: x [2, 5]");
+        deliver(driver, "a", 2, 5);
+        ask(driver, "a", 1);
+        assertThat(said()).as("then what it has to make").containsExactly("a: x [3, 4]");
+    }
+
+    @Test
+    void aWorkerThatMakesImagesGetsItsShardBackOnceItHasThem() {
+        Coordinator<String, String> driver = coordinatorThatAvoidsMaking(4);
+        driver.expect(1);
+        driver.live(List.of("a", "a", "a", "a"));
+        driver.begin("x");
+        ask(driver, "a", 1);
+        deliver(driver, "a", 0, 1, 2, 3);
+        ask(driver, "a", 1);
+        ask(driver, "b", 1);
+        assertThat(driver.isMaking()).isFalse();
+        driver.begin("y");
+        assertThat(said()).containsExactly("a: x [0, 1, 2, 3]", "a: y [0, 1]", "b: y [2, 3]");
+        assertThat(driver.isMaking()).isTrue();
+        now = 10;
+        deliver(driver, "a", 0, 1);
+        now = 110;
+        ask(driver, "a", 1);
+        deliver(driver, "a", 2);
+        ask(driver, "a", 1);
+        deliver(driver, "a", 3);
+        ask(driver, "a", 1);
+        assertThat(said()).containsExactly("a: y [2]", "a: y [3]");
+        driver.begin("z");
+        assertThat(said()).as("b is at work").containsExactly("a: z [0, 1, 2, 3]");
+        driver.deliver("b", 2, Node.of(2), null);
+        assertThat(driver.isMaking()).as("the other one").isTrue();
+        driver.deliver("b", 2, Node.of(3), null);
+        assertThat(driver.isMaking()).isFalse();
+        deliver(driver, "a", 0, 1, 2, 3);
+        ask(driver, "a", 1);
+        ask(driver, "b", 1);
+        driver.begin("last");
+        assertThat(said()).containsExactly("a: last [0, 1]", "b: last [2, 3]");
+        driver.live(Arrays.asList("a", "a", "a", "a"));
+        driver.gone("b");
+        assertThat(driver.isMaking()).isFalse();
     }
 
     @Test
@@ -402,7 +491,7 @@ class CoordinatorTest {
         ask(driver, "b", 3);
         driver.heard("b", 1);
         driver.begin("z");
-        assertThat(said()).containsExactly("a: z [0, 1, 6, 7]", "b: z [2, 3, 4, 5]");
+        assertThat(said()).as("a had 2 and 3 before").containsExactly("a: z [0, 1, 2, 3]", "b: z [4, 5, 6, 7]");
         assertThat(driver.heard("c", 2)).as("it has not asked").isZero();
         assertThat(driver.workers()).containsExactly("a", "b");
     }
@@ -488,7 +577,7 @@ class CoordinatorTest {
                     }
                     return a + b;
                 },
-                new Coordinator.Patience(1000, 100, 3, 5000),
+                new Coordinator.Patience(1000, 100, 100, 3, 5000),
                 () -> now);
         CompletableFuture<String> failed = driver.begin("x");
         ask(driver, "a", 1);

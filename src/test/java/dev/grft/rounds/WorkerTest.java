@@ -34,6 +34,17 @@ class WorkerTest {
         assertComing("second", List.of(4), List.of(4));
     }
 
+    /** The driver learns that the images are there by now. */
+    @Test
+    void aPartOfARoundThatIsOverIsDeliveredWithoutAValue() {
+        worker.given(new Round<>(1, "first"), List.of(2));
+        Worker.Task<String> two = Objects.requireNonNull(worker.next());
+        worker.given(new Round<>(2, "second"), List.of(3));
+        Worker.Task<String> three = Objects.requireNonNull(worker.next());
+        assertThat(worker.made(two, "2")).containsExactly(new Nodes.Held<>(Node.of(2), null));
+        assertThat(worker.made(three, "3")).containsExactly(new Nodes.Held<>(Node.of(3), "3"));
+    }
+
     @Test
     void whatCameIsACopy() {
         worker.given(new Round<>(1, "first"), List.of(2, 3));

@@ -34,7 +34,7 @@ public final class Reach {
     static final String PORT = "spark.grft.port";
 
     private static final int TOKEN_BYTES = 32;
-    private static final Coordinator.Patience NONE = new Coordinator.Patience(1, 1, 2, 1);
+    private static final Coordinator.Patience NONE = new Coordinator.Patience(1, 1, 1, 2, 1);
 
     private final Consumer<String> say;
     private final AtomicBoolean givenUp = new AtomicBoolean();

@@ -46,6 +46,9 @@ public final class StandingRounds implements RoundSource {
     private static final Logger LOG = LoggerFactory.getLogger(StandingRounds.class);
     private static final Duration TURN = Duration.ofSeconds(20);
 
+    /** How long a job makes steps at most while an executor makes images, which the end of the job would throw away. */
+    private static final Duration LONG_TURN = Duration.ofMinutes(10);
+
     /** How long a job makes steps at least, also if other jobs wait. */
     private static final Duration SHORT_TURN = Duration.ofSeconds(1);
 
@@ -57,7 +60,11 @@ public final class StandingRounds implements RoundSource {
     private static final long PAUSE_NANOS = TimeUnit.SECONDS.toNanos(1); // of the driver, in which it hears no worker
     private static final int MOST_LOSSES = 8; // of executors, in one step
     static final Coordinator.Patience PATIENCE = new Coordinator.Patience(
-            TimeUnit.SECONDS.toNanos(30), TimeUnit.SECONDS.toNanos(5), 3, TimeUnit.SECONDS.toNanos(1));
+            TimeUnit.SECONDS.toNanos(30),
+            TimeUnit.SECONDS.toNanos(5),
+            TimeUnit.SECONDS.toNanos(50),
+            3,
+            TimeUnit.SECONDS.toNanos(1));
 
     private final JavaSparkContext spark;
     private final JavaRDD<Shard> shards;
@@ -280,7 +287,8 @@ public final class StandingRounds implements RoundSource {
 
         boolean hasHadItsTurn() {
             long now = System.nanoTime();
-            if (!begun || now - began > turn.toNanos()) {
+            Duration most = driver.isMaking() ? LONG_TURN : turn;
+            if (!begun || now - began > most.toNanos()) {
                 return begun;
             }
             if (now - looked <= SHORT_TURN.toNanos()) {

@@ -53,7 +53,7 @@ class ServerTest {
     private final Coordinator<Packet, Packet> driver = new Coordinator<>(
             SHARDS,
             ServerTest::plus,
-            new Coordinator.Patience(TimeUnit.SECONDS.toNanos(30), TimeUnit.SECONDS.toNanos(20), 10, 0),
+            new Coordinator.Patience(TimeUnit.SECONDS.toNanos(30), TimeUnit.SECONDS.toNanos(20), TimeUnit.SECONDS.toNanos(20), 10, 0),
             System::nanoTime);
     private final ExecutorService tasks = Executors.newCachedThreadPool();
 

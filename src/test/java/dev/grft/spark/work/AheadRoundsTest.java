@@ -57,7 +57,7 @@ class AheadRoundsTest {
                 steps,
                 Duration.ofMinutes(10),
                 Duration.ofSeconds(10),
-                new Coordinator.Patience(minutes, minutes, 3, minutes),
+                new Coordinator.Patience(minutes, minutes, minutes, 3, minutes),
                 true);
     }
 

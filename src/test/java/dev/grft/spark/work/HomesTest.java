@@ -25,7 +25,7 @@ class HomesTest {
     private final JavaSparkContext spark =
             JavaSparkContext.fromSparkContext(Tiny.spark("local[2,3]").sparkContext());
     private final Coordinator<String, String> driver = new Coordinator<>(
-            4, (one, other) -> one + other, new Coordinator.Patience(1000, 1000, 3, 1000), System::nanoTime);
+            4, (one, other) -> one + other, new Coordinator.Patience(1000, 1000, 1000, 3, 1000), System::nanoTime);
     private final JavaRDD<Shard> shards = ExampleShards.noise(spark, 4, 8)
             .mapPartitions(
                     part -> {

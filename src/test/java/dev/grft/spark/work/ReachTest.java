@@ -25,7 +25,7 @@ class ReachTest {
 
     private static Server server(byte[] token) {
         Coordinator<Packet, Packet> driver = new Coordinator<>(
-                1, (one, other) -> one, new Coordinator.Patience(1000, 1000, 2, 1000), System::nanoTime);
+                1, (one, other) -> one, new Coordinator.Patience(1000, 1000, 1000, 2, 1000), System::nanoTime);
         return Reach.open(context.getConf(), token, 1, driver);
     }
 
