@@ -39,6 +39,7 @@ public final class Coordinator<S, T> {
     private CompletableFuture<T> sum = CompletableFuture.completedFuture(null);
     private boolean resting = true;
     private long over; // when the last round was over
+    private long idle; // after which workers are sent away
 
     /**
      * How long to wait, in nanoseconds.
@@ -47,7 +48,8 @@ public final class Coordinator<S, T> {
      * @param late least time of a round after which copies are made; so long shards wait for a worker at their home
      * @param making the same for copies at places that have to make the images first, {@code late} or more
      * @param lateFactor copies are made after so many times what half of the shards took, more than 1
-     * @param idle after which workers are sent away because no round begins
+     * @param idle after which workers are sent away because no round begins; twice as long as the driver needed for the last one, if that is longer, but not
+     *     longer than {@code silence}
      */
     public record Patience(long silence, long late, long making, double lateFactor, long idle) {}
 
@@ -72,6 +74,7 @@ public final class Coordinator<S, T> {
         this.plus = plus;
         this.patience = patience;
         this.clock = clock;
+        this.idle = patience.idle;
         this.arrived = new Nodes<>(shards, plus);
         this.members = new Members<>(shards, patience.late);
         this.copies = new Copies(shards, patience);
@@ -168,7 +171,9 @@ public final class Coordinator<S, T> {
      * @return whether they still wait
      */
     public synchronized boolean stay() {
-        over = clock.getAsLong();
+        long now = clock.getAsLong();
+        idle = Math.max(patience.idle, Math.min(2 * (now - over), patience.silence));
+        over = now;
         return !resting;
     }
 
@@ -180,6 +185,11 @@ public final class Coordinator<S, T> {
     /** Returns the names of the workers. */
     public synchronized List<String> workers() {
         return members.all().stream().map(member -> member.name).toList();
+    }
+
+    /** Returns how many shards of the present round have not arrived. */
+    public synchronized int missing() {
+        return missing.cardinality();
     }
 
     /** Returns how many nodes of the present sum are held here. */
@@ -229,7 +239,7 @@ public final class Coordinator<S, T> {
                 end(null, e);
                 return;
             }
-            keepCopies(worker, missing.get(node.from(), to), node.from());
+            members.keepCopies(worker, missing, node.from(), to);
             missing.clear(node.from(), to);
             copies.arrived(missing, clock.getAsLong());
             if (arrived.isWhole()) {
@@ -238,17 +248,13 @@ public final class Coordinator<S, T> {
         });
     }
 
-    /** Gives a worker those shards of which its copies have come first. */
-    private void keepCopies(String worker, BitSet arrived, int from) {
-        Members.Member<Asker<S>> member = members.find(worker);
-        if (member != null && !member.copies.isEmpty()) {
-            BitSet first = new BitSet();
-            arrived.stream()
-                    .map(shard -> from + shard)
-                    .filter(member.copies::get)
-                    .forEach(first::set);
-            members.own(member, first);
-        }
+    /** Ends the present round, if it is not over, because the driver cannot go on with it. */
+    public void fail(Throwable failure) {
+        run(() -> {
+            if (!missing.isEmpty()) {
+                end(null, failure);
+            }
+        });
     }
 
     /** Ends the present round by its sum, or by a failure if there is none. */
@@ -315,7 +321,7 @@ public final class Coordinator<S, T> {
             List.copyOf(members.all()).stream()
                     .filter(member -> now - member.heard > patience.silence)
                     .forEach(member -> lose(member.name, member.heard));
-            resting |= missing.isEmpty() && now - over > patience.idle;
+            resting |= missing.isEmpty() && now - over > idle;
             serveAll();
         });
     }

@@ -207,6 +207,17 @@ final class Members<A> {
         return home != null && now - Math.max(began, left.getOrDefault(home, began)) < patience;
     }
 
+    /** Gives a worker those of consecutive shards that were missing, so that its copies have come first. */
+    void keepCopies(String worker, BitSet missing, int from, int to) {
+        Member<A> member = all.get(worker);
+        if (member != null && !member.copies.isEmpty()) {
+            BitSet first = both(missing, member.copies);
+            first.clear(0, from);
+            first.clear(to, shards);
+            own(member, first);
+        }
+    }
+
     /** Gives a worker shards, whichever worker has them. */
     void own(Member<A> member, BitSet some) {
         all.values().forEach(other -> other.owned.andNot(some));

@@ -1,6 +1,7 @@
 package dev.grft.train;
 
 import dev.grft.Penalty;
+import dev.grft.UserError;
 import dev.grft.config.TrainingSettings;
 import dev.grft.vit.Layout;
 import dev.grft.vit.TrainedArray;
@@ -12,6 +13,9 @@ import org.nd4j.linalg.schedule.ISchedule;
 
 /** The DL4J configuration of a training: a layer for each stage, the updater, the learning rate, penalty and weight decay. */
 public final class Network {
+    /** Of a vector, with room for the last piece of one that is sent in pieces. */
+    private static final int LONGEST = Integer.MAX_VALUE - (1 << 20) - 8;
+
     private Network() {}
 
     /**
@@ -38,9 +42,14 @@ public final class Network {
         return configuration(layout, training, penalty, learningRate);
     }
 
-    /** Returns the configuration of a network with a learning rate of its own. */
+    /**
+     * Returns the configuration of a network with a learning rate of its own.
+     *
+     * @throws UserError if the state of the training is longer than an array of Java
+     */
     public static MultiLayerConfiguration configuration(
             Layout layout, TrainingSettings training, Penalty penalty, ISchedule learningRate) {
+        requireArrays(layout.size(), training);
         NeuralNetConfiguration.ListBuilder list = new NeuralNetConfiguration.Builder()
                 .updater(UpdateRule.of(training, learningRate))
                 .miniBatch(true)
@@ -56,6 +65,26 @@ public final class Network {
             list.layer(stage, new StageLayer(arrays));
         }
         return list.build();
+    }
+
+    /** Refuses a training whose vectors are longer than an array of Java: that of the updater, and with local steps that one behind the trained vector. */
+    static void requireArrays(long trained, TrainingSettings training) {
+        boolean adam = !training.updater().equals("sgd");
+        long updater = adam ? 2 * trained : training.momentum() > 0 ? trained : 0;
+        boolean local = training.syncEvery() > 1;
+        long longest = local ? trained + updater : Math.max(trained, updater);
+        if (longest > LONGEST) {
+            throw UserError.of(
+                    "tuning: %,d parameters would train, and the state of training.updater %s%s then has %,d values, of"
+                            + " which %,d are the most; choose %s%sanother tuning.method or a smaller selection.budget",
+                    trained,
+                    training.updater(),
+                    local ? " with training.syncEvery " + training.syncEvery() : "",
+                    longest,
+                    LONGEST,
+                    adam ? "training.updater sgd, " : "",
+                    local ? "training.syncEvery 1, " : "");
+        }
     }
 
     /** Returns what DL4J reads of an array. */

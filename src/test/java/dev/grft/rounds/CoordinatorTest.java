@@ -547,6 +547,31 @@ class CoordinatorTest {
     }
 
     @Test
+    void workersWaitTwiceAsLongAsTheDriverNeededForTheLastRound() {
+        Coordinator<String, String> driver = new Coordinator<>(
+                1, (a, b) -> a + b, new Coordinator.Patience(9000, 100, 100, 3, 500), () -> now);
+        driver.begin("x");
+        ask(driver, "a", 1);
+        deliver(driver, "a", 0);
+        ask(driver, "a", 1);
+        now = 501;
+        driver.look();
+        assertThat(said()).containsExactly("a: x [0]", "a: over");
+        now = 2000;
+        assertThat(driver.stay()).as("it was not known that the driver needs so long").isFalse();
+        driver.begin("y");
+        ask(driver, "a", 1);
+        deliver(driver, "a", 0);
+        ask(driver, "a", 1);
+        now = 6000;
+        driver.look();
+        assertThat(said()).containsExactly("a: y [0]");
+        now = 6001;
+        driver.look();
+        assertThat(said()).containsExactly("a: over");
+    }
+
+    @Test
     void whatDoesNotBelongToThePresentRoundIsDropped() {
         Coordinator<String, String> driver = coordinator(2);
         CompletableFuture<String> given = driver.begin("x");

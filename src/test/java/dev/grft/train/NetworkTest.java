@@ -1,6 +1,7 @@
 package dev.grft.train;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.grft.Axis;
@@ -10,6 +11,7 @@ import dev.grft.MatrixShape;
 import dev.grft.Penalty;
 import dev.grft.Selection;
 import dev.grft.Slices;
+import dev.grft.UserError;
 import dev.grft.config.TrainingSettings;
 import dev.grft.tuning.AdapterTuning;
 import dev.grft.tuning.EntryTuning;
@@ -49,6 +51,32 @@ class NetworkTest {
         MultiLayerNetwork network = new MultiLayerNetwork(configuration);
         network.init();
         assertThat(network.numParams()).isEqualTo(layout.size());
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "1100000000 | adam  | 0   | 1 | adam then has 2,200,000,000 values | training.updater sgd, ",
+                "800000000  | adamw | 0   | 4 | adamw with training.syncEvery 4 then has 2,400,000,000 values"
+                        + " | training.updater sgd, training.syncEvery 1, ",
+                "1100000000 | sgd   | 0.9 | 2 | sgd with training.syncEvery 2 then has 2,200,000,000 values"
+                        + " | training.syncEvery 1, "
+            })
+    void aStateThatIsLongerThanAnArrayIsRefusedWithTheWayOut(
+            long trained, String updater, String momentum, int sync, String what, String choices) {
+        TrainingSettings training = Trainings.of(
+                "training.updater=" + updater,
+                "training.learningRate=0.1",
+                "training.momentum=" + momentum,
+                "training.syncEvery=" + sync);
+        assertThatThrownBy(() -> Network.requireArrays(trained, training))
+                .isInstanceOf(UserError.class)
+                .hasMessageContaining(" parameters would train, and the state of training.updater " + what
+                        + ", of which 2,146,435,063 are the most; choose "
+                        + (choices.endsWith(" ") ? choices : choices + " ")
+                        + "another tuning.method or a smaller selection.budget");
+        Network.requireArrays(trained / 2, training);
     }
 
     @Test

@@ -165,6 +165,9 @@ public final class Server implements AutoCloseable {
             } catch (RuntimeException e) {
                 refusals.add(channel.remoteAddress(), e.toString());
                 channel.close();
+            } catch (OutOfMemoryError e) { // netty would close the connection, as if the network were at fault
+                driver.fail(e);
+                channel.close();
             }
         }
 

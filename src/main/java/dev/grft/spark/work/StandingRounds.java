@@ -58,7 +58,7 @@ public final class StandingRounds implements RoundSource {
     private static final String NOWHERE = "none";
     private static final long LOOK_MILLIS = 250;
     private static final long PAUSE_NANOS = TimeUnit.SECONDS.toNanos(1); // of the driver, in which it hears no worker
-    private static final int MOST_LOSSES = 8; // of executors, in one step
+    private static final int MOST_LOSSES = 8; // of executors, while nothing of a step arrives
     static final Coordinator.Patience PATIENCE = new Coordinator.Patience(
             TimeUnit.SECONDS.toNanos(30),
             TimeUnit.SECONDS.toNanos(5),
@@ -169,6 +169,7 @@ public final class StandingRounds implements RoundSource {
             rest();
         }
         CompletableFuture<Packet> sum = driver.begin(order);
+        int fewest = count;
         for (int losses = 0; ; losses++) {
             boolean fresh = job == null;
             try {
@@ -185,6 +186,8 @@ public final class StandingRounds implements RoundSource {
                     return sum.join(); // the tasks have delivered what they had
                 }
                 requireReached();
+                losses = driver.missing() < fewest ? 0 : losses; // it gets on
+                fewest = driver.missing();
                 Throwable why = Objects.requireNonNullElse(e.getCause(), e);
                 boolean lost = why instanceof Lost && losses < MOST_LOSSES;
                 // Or it has made steps before executors were lost as often as Spark allows for one job.

@@ -328,6 +328,24 @@ class ServerTest {
         }
     }
 
+    /** No JVM has an array of this length. */
+    @Test
+    void aDriverWithoutMemoryForAVectorEndsTheRoundWithThatAsTheReason() throws Exception {
+        try (Server server =
+                new Server(conf(), security(conf()), HOST, 0, TOKEN, Integer.MAX_VALUE, driver, 1024, STRANGER_MILLIS)) {
+            CompletableFuture<Packet> sum = driver.begin(new Packet(new double[] {1}, new float[1]));
+            try (Client client = client(conf(), server.port(), TOKEN, "a")) {
+                assertThatThrownBy(() -> client.call(
+                                Wire.node(1, Node.of(1), new double[0], new float[1], 0, Integer.MAX_VALUE)))
+                        .isInstanceOf(IOException.class);
+                assertThatThrownBy(() -> sum.get(60, TimeUnit.SECONDS)).hasCauseInstanceOf(OutOfMemoryError.class);
+                driver.fail(new IllegalStateException("too late"));
+                assertThat(driver.begin(new Packet(new double[] {2}, new float[1])))
+                        .isNotDone();
+            }
+        }
+    }
+
     @Test
     void aWorkerWhoseConnectionIsLostHasGone() throws Exception {
         try (Server server = server(conf())) {
