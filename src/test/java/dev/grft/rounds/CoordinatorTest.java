@@ -369,7 +369,8 @@ class CoordinatorTest {
     }
 
     private Coordinator<String, String> coordinatorThatAvoidsMaking(int shards) {
-        return new Coordinator<>(shards, (a, b) -> a + b, new Coordinator.Patience(9000, 100, 1000, 3, 5000), () -> now);
+        return new Coordinator<>(
+                shards, (a, b) -> a + b, new Coordinator.Patience(9000, 100, 1000, 3, 5000), () -> now);
     }
 
     @Test
@@ -548,8 +549,8 @@ class CoordinatorTest {
 
     @Test
     void workersWaitTwiceAsLongAsTheDriverNeededForTheLastRound() {
-        Coordinator<String, String> driver = new Coordinator<>(
-                1, (a, b) -> a + b, new Coordinator.Patience(9000, 100, 100, 3, 500), () -> now);
+        Coordinator<String, String> driver =
+                new Coordinator<>(1, (a, b) -> a + b, new Coordinator.Patience(9000, 100, 100, 3, 500), () -> now);
         driver.begin("x");
         ask(driver, "a", 1);
         deliver(driver, "a", 0);
@@ -558,7 +559,9 @@ class CoordinatorTest {
         driver.look();
         assertThat(said()).containsExactly("a: x [0]", "a: over");
         now = 2000;
-        assertThat(driver.stay()).as("it was not known that the driver needs so long").isFalse();
+        assertThat(driver.stay())
+                .as("it was not known that the driver needs so long")
+                .isFalse();
         driver.begin("y");
         ask(driver, "a", 1);
         deliver(driver, "a", 0);

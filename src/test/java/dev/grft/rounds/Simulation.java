@@ -48,7 +48,10 @@ final class Simulation {
         this.steps = steps;
         this.vector = start(length);
         this.coordinator = new Coordinator<>(
-                shards, Simulation::plus, new Coordinator.Patience(5 * SECOND, 200 * MILLI, 200 * MILLI, 3, SECOND), () -> now);
+                shards,
+                Simulation::plus,
+                new Coordinator.Patience(5 * SECOND, 200 * MILLI, 200 * MILLI, 3, SECOND),
+                () -> now);
     }
 
     static float[] start(int length) {

@@ -223,7 +223,8 @@ final class PredictVerb extends Verb {
                 },
                 said);
         if (table != null) { // whole by now, and not too many images are broken
-            SortedMap<String, Long> files = Objects.requireNonNull(folder.note()).files();
+            SortedMap<String, Long> files =
+                    Objects.requireNonNull(folder.note()).files();
             table.save(staged(output), Objects.requireNonNull(files).keySet());
         }
         run.artifacts().made(output, rows, csv ? null : schema(tasks));

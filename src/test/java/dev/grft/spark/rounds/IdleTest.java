@@ -26,7 +26,8 @@ class IdleTest {
     private final Coordinator<Packet, Packet> driver = new Coordinator<>(
             SHARDS,
             IdleTest::plus,
-            new Coordinator.Patience(TimeUnit.MINUTES.toNanos(5), TimeUnit.MINUTES.toNanos(5), TimeUnit.MINUTES.toNanos(5), 10, 0),
+            new Coordinator.Patience(
+                    TimeUnit.MINUTES.toNanos(5), TimeUnit.MINUTES.toNanos(5), TimeUnit.MINUTES.toNanos(5), 10, 0),
             System::nanoTime);
     private final AtomicBoolean ended = new AtomicBoolean();
     private final List<String> events = new CopyOnWriteArrayList<>();

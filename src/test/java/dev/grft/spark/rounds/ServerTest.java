@@ -53,7 +53,8 @@ class ServerTest {
     private final Coordinator<Packet, Packet> driver = new Coordinator<>(
             SHARDS,
             ServerTest::plus,
-            new Coordinator.Patience(TimeUnit.SECONDS.toNanos(30), TimeUnit.SECONDS.toNanos(20), TimeUnit.SECONDS.toNanos(20), 10, 0),
+            new Coordinator.Patience(
+                    TimeUnit.SECONDS.toNanos(30), TimeUnit.SECONDS.toNanos(20), TimeUnit.SECONDS.toNanos(20), 10, 0),
             System::nanoTime);
     private final ExecutorService tasks = Executors.newCachedThreadPool();
 
@@ -331,8 +332,8 @@ class ServerTest {
     /** No JVM has an array of this length. */
     @Test
     void aDriverWithoutMemoryForAVectorEndsTheRoundWithThatAsTheReason() throws Exception {
-        try (Server server =
-                new Server(conf(), security(conf()), HOST, 0, TOKEN, Integer.MAX_VALUE, driver, 1024, STRANGER_MILLIS)) {
+        try (Server server = new Server(
+                conf(), security(conf()), HOST, 0, TOKEN, Integer.MAX_VALUE, driver, 1024, STRANGER_MILLIS)) {
             CompletableFuture<Packet> sum = driver.begin(new Packet(new double[] {1}, new float[1]));
             try (Client client = client(conf(), server.port(), TOKEN, "a")) {
                 assertThatThrownBy(() -> client.call(

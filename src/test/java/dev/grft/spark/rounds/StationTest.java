@@ -37,7 +37,8 @@ class StationTest {
     private final Coordinator<Packet, Packet> driver = new Coordinator<>(
             SHARDS,
             StationTest::plus,
-            new Coordinator.Patience(TimeUnit.SECONDS.toNanos(30), TimeUnit.SECONDS.toNanos(30), TimeUnit.SECONDS.toNanos(30), 10, 0),
+            new Coordinator.Patience(
+                    TimeUnit.SECONDS.toNanos(30), TimeUnit.SECONDS.toNanos(30), TimeUnit.SECONDS.toNanos(30), 10, 0),
             System::nanoTime);
     private final AtomicInteger computed = new AtomicInteger();
     private final AtomicInteger links = new AtomicInteger();

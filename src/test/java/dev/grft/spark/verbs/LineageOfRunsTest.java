@@ -233,7 +233,12 @@ class LineageOfRunsTest extends OnTiny {
         Tiny.untilHeard(spark.sparkContext()); // of the jobs before
         spark.sparkContext().addSparkListener(listener);
         try (Session session = Session.in(spark, Tiny.settings(sets), NOWHERE, NOWHERE)) {
-            session.main().images().unlabeled(packed.toString()).source().get();
+            assertThat(session.main()
+                            .images()
+                            .unlabeled(packed.toString())
+                            .source()
+                            .get())
+                    .isNotNull();
             spark.range(3).collectAsList(); // a job that is seen
             Tiny.untilHeard(spark.sparkContext());
         } finally {

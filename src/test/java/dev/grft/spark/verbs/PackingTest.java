@@ -185,7 +185,8 @@ class PackingTest extends OnSpark {
         Path images = Tiny.images(folder.resolve("images"), 1, 1);
         Path packed = folder.resolve("packed");
         pack(images, packed, true, false);
-        Path aside = Files.createDirectory(folder.resolve("._old-packed")); // the program was killed before it deleted it
+        Path aside =
+                Files.createDirectory(folder.resolve("._old-packed")); // the program was killed before it deleted it
         Files.writeString(aside.resolve("old"), "");
 
         assertThat(pack(images, packed, true, false).err()).contains("is up to date with its images");

@@ -222,22 +222,28 @@ class TablesTest extends OnTiny {
     @Test
     void onlyTheFilesThatCountComeToATable() throws IOException {
         Path staged = folder.resolve("staged");
-        spark.sql("SELECT path AS name, label FROM photos").repartition(2).write().parquet(staged.toString());
+        spark.sql("SELECT path AS name, label FROM photos")
+                .repartition(2)
+                .write()
+                .parquet(staged.toString());
         List<String> files;
         try (Stream<Path> all = Files.list(staged)) {
             files = all.map(file -> file.getFileName().toString())
                     .filter(name -> name.endsWith(".parquet"))
                     .toList();
         }
-        long rows = spark.read().parquet(staged.resolve(files.get(0)).toString()).count();
-        try (Session session = Session.in(
-                spark, Tiny.settings(sets("saved", shared.train().toString())), System.err, System.err)) {
+        long rows =
+                spark.read().parquet(staged.resolve(files.get(0)).toString()).count();
+        try (Session session =
+                Session.in(spark, Tiny.settings(sets("saved", shared.train().toString())), System.err, System.err)) {
             session.claim();
             Objects.requireNonNull(OutputTable.of(session, "table:labels", Existing.REFUSE, false))
                     .save(staged.toString(), files.subList(0, 1));
         }
         assertThat(files).hasSize(2);
-        assertThat(spark.table("labels").count()).isEqualTo(rows).isLessThan(spark.table("photos").count());
+        assertThat(spark.table("labels").count())
+                .isEqualTo(rows)
+                .isLessThan(spark.table("photos").count());
     }
 
     private static void merge(List<String> sets, String images, String table) {
