@@ -34,7 +34,7 @@ public record Method(
         Function<Ingredients, Tuning> maker) {
 
     private static final int BATCH = 16;
-    private static final double HEAD_RATE = 5e-3; // measured with a ViT-S/14, see results.md
+    private static final double HEAD_RATE = 3e-3; // measured with a ViT-S/14, see results.md
 
     /** What is computed before a training, and is part of its inputs. */
     public enum Needs {
@@ -175,7 +175,7 @@ public record Method(
 
     /**
      * Returns the factor of a fresh head's learning rate if none is given, 1 or more: the head has everything to learn, so its rate is at
-     * least 5e-3, which grows with the batch as {@link #learningRate(int)} does.
+     * least 3e-3, which grows with the batch as {@link #learningRate(int)} does.
      *
      * @param learningRate of the other parameters
      */

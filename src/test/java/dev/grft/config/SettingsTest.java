@@ -219,12 +219,12 @@ class SettingsTest {
 
     @Test
     void aFreshHeadTakesLargerStepsThanTheOtherParameters() {
-        assertThat(headRate("lora", "training.batchSize=16")).isEqualTo(5);
-        assertThat(headRate("adapter", "training.batchSize=16")).isEqualTo(1.7);
-        assertThat(headRate("full", "training.batchSize=16")).isEqualTo(170);
+        assertThat(headRate("lora", "training.batchSize=16")).isEqualTo(3);
+        assertThat(headRate("adapter", "training.batchSize=16")).isEqualTo(1);
+        assertThat(headRate("full", "training.batchSize=16")).isEqualTo(100);
         assertThat(headRate("lora", "training.batchSize=64", "training.learningRate=1e-3"))
                 .as("as the root of the batch")
-                .isEqualTo(10);
+                .isEqualTo(6);
         assertThat(headRate("lora", "training.learningRate=1e-2"))
                 .as("never smaller")
                 .isEqualTo(1);
