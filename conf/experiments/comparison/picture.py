@@ -8,7 +8,7 @@ Several files of a name are parts of one comparison. Points are means over the s
 several; the dashed line is the linear probe, which trains the head alone. The picture of the README:
 
     python3 picture.py ../../../src/site/resources/images --of validation \\
-      "Clothes, 10 classes=clothes-three-seeds.json" "Caltech-101=caltech-three-seeds.json"
+      "Clothes, 10 classes=clothes-ten-epochs.json" "Caltech-101=caltech-ten-epochs.json"
 
 With --keep FILE in place of the folder, what the picture needs of the comparisons is written to a file that is small enough to be kept.
 A method that FILE has already is replaced:
@@ -25,7 +25,7 @@ import matplotlib
 
 matplotlib.use("svg")
 import matplotlib.pyplot as plt
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 from matplotlib.transforms import Bbox
 
 # Color of each method on light and on dark ground, and its mark.
@@ -49,7 +49,8 @@ def cells(paths):
 
 
 def trained(cell):
-    return next(iter(cell["seeds"].values()))["trained_without_head"]
+    """Returns the trained parameters of a cell; it has them itself where the figures of its seeds were not kept."""
+    return cell["trained_without_head"] if "trained_without_head" in cell else next(iter(cell["seeds"].values()))["trained_without_head"]
 
 
 def points(found):
@@ -86,7 +87,10 @@ def panel(axes, title, found, ground):
     axes.margins(x=0.16, y=0.12)
     axes.set_title(title, color=ink, fontsize=11)
     axes.set_xlabel("trained parameters, without the head", color=ink)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda n, _: f"{n / 1e6:g} M" if n >= 1e6 else f"{n / 1e3:g} k"))
+    count = FuncFormatter(lambda n, _: f"{n / 1e6:g} M" if n >= 1e6 else f"{n / 1e3:g} k")
+    axes.xaxis.set_major_formatter(count)
+    axes.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+    axes.xaxis.set_minor_formatter(count)
     axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=7))
     axes.tick_params(colors=ink, which="both")
     axes.grid(color=line, linewidth=0.6)
