@@ -234,8 +234,9 @@ class TablesTest extends OnTiny {
         }
         long rows =
                 spark.read().parquet(staged.resolve(files.get(0)).toString()).count();
-        try (Session session =
-                Session.in(spark, Tiny.settings(sets("saved", shared.train().toString())), System.err, System.err)) {
+        Session session =
+                Session.in(spark, Tiny.settings(sets("saved", shared.train().toString())), System.err, System.err);
+        try (session) {
             session.claim();
             Objects.requireNonNull(OutputTable.of(session, "table:labels", Existing.REFUSE, false))
                     .save(staged.toString(), files.subList(0, 1));
