@@ -48,7 +48,7 @@ final class Homes extends SparkListener implements AutoCloseable {
     /**
      * Returns the homes of these shards, and listens to Spark from now on.
      *
-     * @param driver says and is told where the shards are
+     * @param driver holds where the shards are
      * @param lost receives the reason when executors were lost and with them the only images of a shard
      */
     static Homes of(

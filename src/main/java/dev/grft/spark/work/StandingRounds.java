@@ -186,7 +186,7 @@ public final class StandingRounds implements RoundSource {
                     return sum.join(); // the tasks have delivered what they had
                 }
                 requireReached();
-                losses = driver.missing() < fewest ? 0 : losses; // it gets on
+                losses = driver.missing() < fewest ? 0 : losses; // sums arrive
                 fewest = driver.missing();
                 Throwable why = Objects.requireNonNullElse(e.getCause(), e);
                 boolean lost = why instanceof Lost && losses < MOST_LOSSES;
