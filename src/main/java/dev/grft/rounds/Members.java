@@ -38,7 +38,7 @@ final class Members<A> {
         long heard;
         final BitSet owned = new BitSet();
         final BitSet copies = new BitSet(); // that it computes in this round
-        final BitSet given = new BitSet(); // in all rounds
+        final BitSet given = new BitSet(); // in this round, and what it may still make of earlier ones
 
         @Nullable
         A asker; // null: the worker is busy
@@ -94,11 +94,7 @@ final class Members<A> {
 
     /** Returns whether a worker has been given a shard whose images its place has to make first, and has not made them yet. */
     boolean isMaking() {
-        return all.values().stream().anyMatch(member -> {
-            BitSet making = (BitSet) member.given.clone();
-            making.andNot(here(member));
-            return !making.isEmpty();
-        });
+        return all.values().stream().anyMatch(member -> !making(member).isEmpty());
     }
 
     /** Returns the shards whose images are at the place of a worker. */
@@ -173,7 +169,25 @@ final class Members<A> {
     void begin(long now) {
         began = now;
         left.clear();
-        all.values().forEach(member -> member.copies.clear());
+        all.values().forEach(member -> {
+            member.copies.clear();
+            giveUp(member);
+        });
+    }
+
+    /** A worker gives up what it has not begun when another round begins: of what it was given, its slots make the first shards that are not there. */
+    private void giveUp(Member<A> member) {
+        BitSet making = making(member);
+        Arrays.stream(making.stream().toArray()).skip(member.slots).forEach(making::clear);
+        member.given.clear();
+        member.given.or(making);
+    }
+
+    /** Returns the shards that a worker was given and whose images its place does not have. */
+    private BitSet making(Member<A> member) {
+        BitSet making = (BitSet) member.given.clone();
+        making.andNot(here(member));
+        return making;
     }
 
     /**

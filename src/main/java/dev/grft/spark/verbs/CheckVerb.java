@@ -115,14 +115,17 @@ final class CheckVerb extends Verb {
     private void sayTraining(String what, Images images) {
         TrainingSettings training = settings.training();
         say(
-                "%s %d epochs in batches of %d, %d shards of about %d, %s of %s",
+                "%s %d epochs in batches of %d, %d shards of about %d, %s of %s%s",
                 what,
                 training.epochs(),
                 training.batchSize(),
                 training.shards(),
                 training.batchSize() / training.shards(),
                 training.updater(),
-                training.rate());
+                training.rate(),
+                training.headFactor() == 1
+                        ? ""
+                        : String.format(Locale.ROOT, ", of the head %.2g", training.rate() * training.headFactor()));
         shards(images.count());
     }
 
