@@ -235,23 +235,20 @@ public final class Config {
      * @throws UserError if a value does not go with the others; the message begins with {@code methods.}
      */
     public static Settings forMethod(Settings settings, String method) {
+        Settings base = settings.withMethods(Map.of());
+        if (Method.of(method).isOfSlices() && !method.equals(Method.GRFT.word())) {
+            base = with(base, Schema.below(Schema.METHODS, Method.GRFT.word()), selectionOfGrft(settings));
+        }
         Map<String, @Nullable Object> changes = new LinkedHashMap<>();
         if (!Method.of(method).isOfSlices()) {
             OF_PENALTY.forEach(key -> changes.put(key, 0.0));
             changes.put("training.sliceRates", TrainingSettings.UNIFORM);
         }
-        if (Method.of(method).isOfSlices()) { // the baselines select as many slices as GRFT
-            settings.methods().getOrDefault(Method.GRFT.word(), Map.of()).forEach((key, value) -> {
-                if (key.startsWith("selection.")) {
-                    changes.put(key, value);
-                }
-            });
-        }
         settings.methods().getOrDefault(method, Map.of()).forEach(changes::put);
         changes.put("tuning.method", method);
         changes.put("compare.methods", List.of());
         String place = Schema.below(Schema.METHODS, method);
-        Settings own = with(settings.withMethods(Map.of()), place, changes);
+        Settings own = with(base, place, changes);
         Map<String, @Nullable Object> defaults = new LinkedHashMap<>();
         boolean needed = own.training().isSgd() && !method.equals(Method.LINEAR.word()); // whose rate is the probe's
         if (own.training().learningRate() == null && !needed) {
@@ -266,7 +263,7 @@ public final class Config {
             boolean learns = own.training().hasFreshHead() && !own.training().isSgd();
             defaults.put(
                     "training.headRate",
-                    learns ? Method.headFactor(rate, own.training().batchSize()) : 1.0);
+                    learns ? Method.of(method).headFactor(rate, own.training().batchSize()) : 1.0);
         }
         if (own.training().sliceRates() == null) {
             boolean score = method.equals(Method.GRFT.word())
@@ -284,6 +281,17 @@ public final class Config {
                     whole ? SelectionSettings.ALL : own.selection().eligible());
         }
         return defaults.isEmpty() ? own : with(own, place, defaults);
+    }
+
+    /** Returns what {@code methods.grft} says of the selection: its baselines select as many slices. */
+    private static Map<String, @Nullable Object> selectionOfGrft(Settings settings) {
+        Map<String, @Nullable Object> keys = new LinkedHashMap<>();
+        settings.methods().getOrDefault(Method.GRFT.word(), Map.of()).forEach((key, value) -> {
+            if (key.startsWith("selection.")) {
+                keys.put(key, value);
+            }
+        });
+        return keys;
     }
 
     /**

@@ -174,13 +174,14 @@ public record Method(
     }
 
     /**
-     * Returns the factor of a fresh head's learning rate if none is given, 1 or more: the head has everything to learn, so its rate is at
-     * least 3e-3, which grows with the batch as {@link #learningRate(int)} does.
+     * Returns the factor of a fresh head's learning rate if none is given, 1 or more. The head has everything to learn: with the method's own rate its
+     * rate is 3e-3 for batches of 16. A lower rate lowers both. With a higher one the head stays at 3e-3 until that is the rate of all.
      *
-     * @param learningRate of the other parameters
+     * @param rate of the other parameters
      */
-    public static double headFactor(double learningRate, int batchSize) {
-        return Math.max(1, twoDigits(HEAD_RATE * Math.sqrt((double) batchSize / BATCH) / learningRate));
+    public double headFactor(double rate, int batchSize) {
+        double root = Math.sqrt((double) batchSize / BATCH);
+        return Math.max(1, twoDigits(Math.min(HEAD_RATE / learningRate, HEAD_RATE * root / rate)));
     }
 
     private static double twoDigits(double value) {

@@ -259,6 +259,24 @@ class ConfigTest {
     }
 
     @Test
+    void aBaselineOfGrftMayHaveAnotherKindOfBudget() {
+        Settings share = load(
+                List.of(), "methods.grft.selection.budget.count=8", "methods.random.selection.budget.fraction=0.01");
+        Settings preset =
+                load(List.of(), "methods.grft.selection.budget.count=8", "methods.random.selection.preset=vtab-rows");
+        Settings count = load(
+                List.of(),
+                "methods.grft.selection.preset=vtab-rows",
+                "methods.random.selection.preset=null",
+                "methods.random.selection.budget.count=5");
+
+        assertThat(Config.forMethod(share, "random").selection().budget().fraction()).isEqualTo(0.01);
+        assertThat(Config.forMethod(preset, "random").selection().preset()).isEqualTo("vtab-rows");
+        assertThat(Config.forMethod(count, "random").selection().budget().count()).isEqualTo(5);
+        assertThat(Config.forMethod(share, "grft").selection().budget().count()).isEqualTo(8);
+    }
+
+    @Test
     void whatDiffersForAMethodCountsForItAlone() {
         String file = file("""
             tuning: {lora: {rank: 4}}

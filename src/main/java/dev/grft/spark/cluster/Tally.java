@@ -86,11 +86,19 @@ public final class Tally extends SparkListener implements AutoCloseable {
     private static final class Named extends AccumulatorV2<Broken, Map<String, String>> {
         private static final long serialVersionUID = 1L;
 
-        private final SortedMap<String, String> reasons = new TreeMap<>();
+        // Not final: a heartbeat may ask for it before it is read, since Spark registers an accumulator while it is read (SPARK-20977).
+        private @Nullable SortedMap<String, String> reasons;
+
+        private SortedMap<String, String> reasons() {
+            if (reasons == null) {
+                reasons = new TreeMap<>();
+            }
+            return reasons;
+        }
 
         @Override
         public synchronized boolean isZero() {
-            return reasons.isEmpty();
+            return reasons().isEmpty();
         }
 
         @Override
@@ -102,7 +110,7 @@ public final class Tally extends SparkListener implements AutoCloseable {
 
         @Override
         public synchronized void reset() {
-            reasons.clear();
+            reasons().clear();
         }
 
         @Override
@@ -116,21 +124,22 @@ public final class Tally extends SparkListener implements AutoCloseable {
         }
 
         private synchronized void add(Map<String, String> some, int most) {
+            SortedMap<String, String> all = reasons();
             some.forEach((name, reason) -> {
-                if (reasons.size() < most) {
-                    reasons.putIfAbsent(name, reason);
+                if (all.size() < most) {
+                    all.putIfAbsent(name, reason);
                 }
             });
         }
 
         @Override
         public synchronized Map<String, String> value() {
-            return Map.copyOf(reasons);
+            return Map.copyOf(reasons());
         }
 
         synchronized List<Broken> images() {
             List<Broken> images = new ArrayList<>();
-            reasons.forEach((name, reason) -> images.add(new Broken(name, reason)));
+            reasons().forEach((name, reason) -> images.add(new Broken(name, reason)));
             return images;
         }
 
