@@ -270,9 +270,11 @@ class ConfigTest {
                 "methods.random.selection.preset=null",
                 "methods.random.selection.budget.count=5");
 
-        assertThat(Config.forMethod(share, "random").selection().budget().fraction()).isEqualTo(0.01);
+        assertThat(Config.forMethod(share, "random").selection().budget().fraction())
+                .isEqualTo(0.01);
         assertThat(Config.forMethod(preset, "random").selection().preset()).isEqualTo("vtab-rows");
-        assertThat(Config.forMethod(count, "random").selection().budget().count()).isEqualTo(5);
+        assertThat(Config.forMethod(count, "random").selection().budget().count())
+                .isEqualTo(5);
         assertThat(Config.forMethod(share, "grft").selection().budget().count()).isEqualTo(8);
     }
 

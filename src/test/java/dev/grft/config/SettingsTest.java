@@ -222,11 +222,15 @@ class SettingsTest {
         assertThat(headRate("lora", "training.batchSize=16")).isEqualTo(3);
         assertThat(headRate("adapter", "training.batchSize=16")).isEqualTo(1);
         assertThat(headRate("full", "training.batchSize=16")).isEqualTo(100);
-        assertThat(headRate("lora", "training.batchSize=64")).as("the batch changes both").isEqualTo(3);
+        assertThat(headRate("lora", "training.batchSize=64"))
+                .as("the batch changes both")
+                .isEqualTo(3);
         assertThat(headRate("lora", "training.batchSize=64", "training.learningRate=3e-3"))
                 .as("6e-3 for the head")
                 .isEqualTo(2);
-        assertThat(headRate("full", "training.learningRate=1e-6")).as("a lower rate lowers both").isEqualTo(100);
+        assertThat(headRate("full", "training.learningRate=1e-6"))
+                .as("a lower rate lowers both")
+                .isEqualTo(100);
         assertThat(headRate("lora", "training.learningRate=1e-2"))
                 .as("never smaller")
                 .isEqualTo(1);

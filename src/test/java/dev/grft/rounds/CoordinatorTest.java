@@ -446,7 +446,9 @@ class CoordinatorTest {
         assertThat(said()).as("b is at work").containsExactly("a: z [0, 1, 2, 3]");
         assertThat(driver.isMaking()).as("its one slot makes the first").isTrue();
         driver.deliver("b", 2, Node.of(2), null);
-        assertThat(driver.isMaking()).as("it gave the other one up with the round").isFalse();
+        assertThat(driver.isMaking())
+                .as("it gave the other one up with the round")
+                .isFalse();
         driver.deliver("b", 2, Node.of(3), null);
         assertThat(driver.isMaking()).isFalse();
         deliver(driver, "a", 0, 1, 2, 3);

@@ -86,7 +86,8 @@ public final class Tally extends SparkListener implements AutoCloseable {
     private static final class Named extends AccumulatorV2<Broken, Map<String, String>> {
         private static final long serialVersionUID = 1L;
 
-        // Not final: a heartbeat may ask for it before it is read, since Spark registers an accumulator while it is read (SPARK-20977).
+        // Not final: a heartbeat may ask for it before it is read, since Spark registers an accumulator while it is
+        // read (SPARK-20977).
         private @Nullable SortedMap<String, String> reasons;
 
         private SortedMap<String, String> reasons() {
