@@ -251,19 +251,15 @@ public final class Config {
         Settings own = with(base, place, changes);
         Map<String, @Nullable Object> defaults = new LinkedHashMap<>();
         boolean needed = own.training().isSgd() && !method.equals(Method.LINEAR.word()); // whose rate is the probe's
-        if (own.training().learningRate() == null && !needed) {
-            int batchSize = own.training().batchSize();
-            defaults.put("training.learningRate", Method.of(method).learningRate(batchSize));
+        int batchSize = own.training().batchSize();
+        Double given = own.training().learningRate();
+        double rate = given != null ? given : Method.of(method).learningRate(batchSize);
+        if (given == null && !needed) {
+            defaults.put("training.learningRate", rate);
         }
         if (own.training().headRate() == null) {
-            Double given = own.training().learningRate();
-            double rate = given != null
-                    ? given
-                    : Method.of(method).learningRate(own.training().batchSize());
             boolean learns = own.training().hasFreshHead() && !own.training().isSgd();
-            defaults.put(
-                    "training.headRate",
-                    learns ? Method.of(method).headFactor(rate, own.training().batchSize()) : 1.0);
+            defaults.put("training.headRate", learns ? Method.of(method).headFactor(rate, batchSize) : 1.0);
         }
         if (own.training().sliceRates() == null) {
             boolean score = method.equals(Method.GRFT.word())

@@ -593,15 +593,10 @@ class ImageSourceTest extends OnSpark {
                 results.addAndGet(end.taskMetrics().resultSize());
             }
         };
-        Tiny.untilHeard(spark.sparkContext()); // of the tasks before
-        spark.sparkContext().addSparkListener(listener);
-        try {
+        Tiny.heardBy(listener, spark.sparkContext(), () -> {
             Source.Stored source = ImageSource.open(spark, folder.toString(), AUTO);
             assertThat(source.classes()).hasSize(20_000).startsWith("a class with a long name, number 0");
-            Tiny.untilHeard(spark.sparkContext());
-        } finally {
-            spark.sparkContext().removeSparkListener(listener);
-        }
+        });
         assertThat(results.get()).isBetween(1L, 3L * noted.length() / 2);
     }
 

@@ -261,9 +261,7 @@ class InOrderTest extends OnSpark {
                 shuffled.addAndGet(end.taskMetrics().shuffleWriteMetrics().bytesWritten());
             }
         };
-        Tiny.untilHeard(spark.sparkContext()); // of the tasks before
-        spark.sparkContext().addSparkListener(listener);
-
+        Tiny.heardBy(listener, spark.sparkContext(), () -> {
         try (Images images = new ImageReader(
                         spark, new Preprocess(4, 4, Preprocess.Crop.SQUASH, ImageRecipe.same(0, 1, 1)), 0, 4)
                 .read(
@@ -279,10 +277,8 @@ class InOrderTest extends OnSpark {
                             List.of(1L, 5L, 9L, 13L, 17L),
                             List.of(2L, 6L, 10L, 14L, 18L),
                             List.of(3L, 7L, 11L, 15L, 19L));
-            Tiny.untilHeard(spark.sparkContext());
-        } finally {
-            spark.sparkContext().removeSparkListener(listener);
         }
+        });
         assertThat(shuffled).hasValue(0);
     }
 }

@@ -431,14 +431,8 @@ class InPlaceTest extends OnTiny {
                 jobs.add(String.valueOf(start.properties().getProperty("spark.job.description")));
             }
         };
-        Tiny.untilHeard(spark.sparkContext()); // of the jobs before
-        spark.sparkContext().addSparkListener(listener);
-        try {
-            assertThat(named(inBucket(packed))).hasSize(36);
-            Tiny.untilHeard(spark.sparkContext());
-        } finally {
-            spark.sparkContext().removeSparkListener(listener);
-        }
+        Tiny.heardBy(listener, spark.sparkContext(), () -> assertThat(named(inBucket(packed)))
+                .hasSize(36));
         assertThat(jobs).isNotEmpty().noneMatch(job -> job.contains("Listing leaf files"));
     }
 

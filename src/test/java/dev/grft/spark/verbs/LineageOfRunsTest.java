@@ -230,8 +230,7 @@ class LineageOfRunsTest extends OnTiny {
                 jobs.add(stage.stageInfo().name());
             }
         };
-        Tiny.untilHeard(spark.sparkContext()); // of the jobs before
-        spark.sparkContext().addSparkListener(listener);
+        Tiny.heardBy(listener, spark.sparkContext(), () -> {
         try (Session session = Session.in(spark, Tiny.settings(sets), NOWHERE, NOWHERE)) {
             assertThat(session.main()
                             .images()
@@ -240,10 +239,8 @@ class LineageOfRunsTest extends OnTiny {
                             .get())
                     .isNotNull();
             spark.range(3).collectAsList(); // a job that is seen
-            Tiny.untilHeard(spark.sparkContext());
-        } finally {
-            spark.sparkContext().removeSparkListener(listener);
         }
+        });
         assertThat(jobs).isNotEmpty().noneMatch(job -> job.startsWith("count"));
     }
 

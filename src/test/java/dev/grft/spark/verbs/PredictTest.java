@@ -208,14 +208,8 @@ class PredictTest extends OnTiny {
                         + end.taskMetrics().diskBytesSpilled());
             }
         };
-        Tiny.untilHeard(spark.sparkContext()); // of the tasks before
-        spark.sparkContext().addSparkListener(listener);
-
-        String said = predict("counted:" + images, false).err();
-
-        Tiny.untilHeard(spark.sparkContext());
-        spark.sparkContext().removeSparkListener(listener);
-        assertThat(said).contains("read 60 images, 0 broken, 0 files ignored", "predicted 60 images into " + output);
+        Tiny.heardBy(listener, spark.sparkContext(), () -> assertThat(predict("counted:" + images, false).err())
+                .contains("read 60 images, 0 broken, 0 files ignored", "predicted 60 images into " + output));
         assertThat(parts()).hasSize(6); // three tasks for each of two cores
         assertThat(names()).hasSize(60).isSorted().doesNotHaveDuplicates();
         assertThat(shuffled).hasValue(0);

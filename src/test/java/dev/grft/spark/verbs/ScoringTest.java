@@ -255,20 +255,13 @@ class ScoringTest extends OnSpark {
                 }
             }
         };
-        Tiny.untilHeard(spark.sparkContext()); // of the jobs before
-        spark.sparkContext().addSparkListener(counting);
-        try {
+        Tiny.heardBy(counting, spark.sparkContext(), () -> {
             SelectionFile two = select("selection.score=summed-gradient", "training.shards=1", "selection.batchSize=1");
 
             assertClose(two, one, 1e-3);
             assertThat(two.scores().examples()).isEqualTo(18);
-            Tiny.untilHeard(spark.sparkContext());
-            assertThat(jobs)
-                    .as("the sizes of the shards, 16 images, the last 2")
-                    .hasValue(3);
-        } finally {
-            spark.sparkContext().removeSparkListener(counting);
-        }
+        });
+        assertThat(jobs).as("the sizes of the shards, 16 images, the last 2").hasValue(3);
         assertThat(spark.sparkContext().getPersistentRDDs().size()).isZero();
     }
 
@@ -292,14 +285,7 @@ class ScoringTest extends OnSpark {
                                 count -> handled.addAndGet((Long) count.update().get()));
             }
         };
-        Tiny.untilHeard(spark.sparkContext());
-        spark.sparkContext().addSparkListener(counting);
-        try {
-            select(more);
-            Tiny.untilHeard(spark.sparkContext());
-        } finally {
-            spark.sparkContext().removeSparkListener(counting);
-        }
+        Tiny.heardBy(counting, spark.sparkContext(), () -> select(more));
         assertThat(handled).hasValue(images);
     }
 

@@ -28,6 +28,7 @@ import java.util.function.Consumer;
 import javax.imageio.ImageIO;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.SparkContext;
+import org.apache.spark.scheduler.SparkListener;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
 import scala.Option;
@@ -101,6 +102,23 @@ public final class Tiny {
         } catch (TimeoutException e) {
             throw new IllegalStateException(e);
         }
+    }
+
+    /** Lets {@code listener} hear all that {@code body} does, and nothing that was before it. */
+    public static <E extends Exception> void heardBy(SparkListener listener, SparkContext spark, Body<E> body) throws E {
+        untilHeard(spark);
+        spark.addSparkListener(listener);
+        try {
+            body.run();
+            untilHeard(spark);
+        } finally {
+            spark.removeSparkListener(listener);
+        }
+    }
+
+    /** What is done while a listener hears. */
+    public interface Body<E extends Exception> {
+        void run() throws E;
     }
 
     /** Stops Spark in this process, for a test that starts it in its own way. */
