@@ -95,10 +95,10 @@ public final class Replica implements AutoCloseable {
         for (int i = 0; i < count; i++) {
             Sum sum = backward(batches.apply(i));
             gradient.read(vector);
-            own.apply(new StepGradient(vector, sum.loss, sum.examples), clipNorm);
+            double norm = own.apply(new StepGradient(vector, sum.loss, sum.examples), clipNorm);
             own.trained(vector);
             load(vector);
-            loss += sum.loss;
+            loss += Double.isFinite(norm) ? sum.loss : Double.NaN; // which no later step need show
             examples += sum.examples;
         }
         return new LocalSteps(own.state(), loss, examples);

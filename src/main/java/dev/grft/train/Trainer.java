@@ -80,6 +80,11 @@ public final class Trainer {
             public void epoch(long step, float[] trained) {}
 
             @Override
+            public boolean due() {
+                return false;
+            }
+
+            @Override
             public boolean enough() {
                 return false;
             }
@@ -87,6 +92,9 @@ public final class Trainer {
 
         /** Looks at the trained vector {@code [N]}, or its average if one is kept, after the step that ended an epoch, or the whole training. */
         void epoch(long step, float[] trained);
+
+        /** Returns whether the newest state was kept before its epoch had been looked at, because that had failed. */
+        boolean due();
 
         /** Returns whether to stop; a training that has been stopped is not to go on either. */
         boolean enough();
@@ -145,8 +153,8 @@ public final class Trainer {
     }
 
     /**
-     * Trains to the end and returns the last state, which has been kept. If the source of the gradients fails, or is made to
-     * fail because the application must stop, the state after the last step is kept as well.
+     * Trains to the end and returns the last state, which has been kept. If the source of the gradients or the judge fails, or is made
+     * to fail because the application must stop, the state after the last step is kept as well.
      *
      * @throws Divergence.Ended if the loss or the gradient is no longer a finite number
      */
@@ -156,6 +164,10 @@ public final class Trainer {
             learner.restore(latest);
         }
         kept = made();
+        if (judge.due()) {
+            judge();
+            keep();
+        }
         while (made() < plan.end() && !judge.enough()) {
             long before = made();
             Step step = plan.syncEvery() == 1 ? step() : localSteps();
@@ -173,10 +185,7 @@ public final class Trainer {
                                 : ", lengthen training.warmupEpochs or set training.clipNorm");
             }
             if (plan.epochs(before) != plan.epochs(made()) || made() == plan.steps()) {
-                if (judge != Judge.NONE) {
-                    source.rest(); // the judge wants the machines
-                }
-                judge.epoch(made(), learner.result());
+                judge();
             }
             boolean due = plan.saveEvery() > 0 && before / plan.saveEvery() != made() / plan.saveEvery();
             if (due || made() >= plan.end() || judge.enough()) {
@@ -186,20 +195,30 @@ public final class Trainer {
         return learner.state();
     }
 
+    private void judge() {
+        if (judge != Judge.NONE) {
+            source.rest(); // the judge wants the machines
+            given(() -> {
+                judge.epoch(made(), learner.result());
+                return made();
+            });
+        }
+    }
+
     private void keep() {
         keeper.keep(learner.state());
         kept = made();
     }
 
-    /** Returns what the source gives, which leaves the learner as it is; keeps its state if the source fails. */
+    /** Returns what is asked for, which leaves the learner as it is; keeps its state if that fails. */
     private <T> T given(Supplier<T> asked) {
         try {
             return asked.get();
-        } catch (RuntimeException e) {
+        } catch (Exception e) { // Spark throws checked ones undeclared
             if (made() > kept) {
                 try {
                     keep();
-                } catch (RuntimeException other) {
+                } catch (Exception other) {
                     e.addSuppressed(other);
                 }
             }

@@ -248,6 +248,7 @@ class TrainerTest {
     private static class Judge implements Trainer.Judge {
         final List<Long> epochs = new ArrayList<>();
         final int most;
+        boolean due;
 
         Judge(int most) {
             this.most = most;
@@ -256,6 +257,11 @@ class TrainerTest {
         @Override
         public void epoch(long step, float[] trained) {
             epochs.add(step);
+        }
+
+        @Override
+        public boolean due() {
+            return due;
         }
 
         @Override
@@ -306,6 +312,36 @@ class TrainerTest {
         assertThat(judged(plan(100, 1, 0), over, new Memory(memory.kept.get(0))))
                 .isEmpty();
         assertThat(steps).as("it does not go on").isEmpty();
+    }
+
+    @Test
+    void whatIsInterruptedWhileItIsJudgedGoesOnWithThatEpoch() {
+        LearnerState undisturbed =
+                trainer(plan(8, 1, 0), learner(), new Source(), new Memory(null)).run();
+        for (long at : new long[] {5, 8}) {
+            Memory memory = new Memory(null);
+            Judge lost = new Judge(9) {
+                @Override
+                public void epoch(long step, float[] trained) {
+                    if (step == at) {
+                        throw new IllegalStateException("no executor is left");
+                    }
+                    super.epoch(step, trained);
+                }
+            };
+
+            assertThatThrownBy(() -> judged(plan(8, 1, 0), lost, memory)).hasMessage("no executor is left");
+
+            assertThat(steps(memory)).containsExactly(at);
+            Memory again = new Memory(memory.kept.get(0));
+            Judge judge = new Judge(9);
+            judge.due = true;
+            steps.clear();
+            assertThat(judged(plan(8, 1, 0), judge, again)).startsWith(at).endsWith(8L).doesNotHaveDuplicates();
+            assertThat(steps).as("no step is made again").hasSize((int) (8 - at));
+            assertThat(steps(again)).as("kept again, since it has been judged").contains(at);
+            assertThat(again.kept.get(again.kept.size() - 1)).isEqualTo(undisturbed);
+        }
     }
 
     @Test

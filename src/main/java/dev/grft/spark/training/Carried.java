@@ -29,10 +29,11 @@ public record Carried(
      * @param value of what is watched, at the best epoch
      * @param step with which it ended; 0 before the first
      * @param since epochs since then
+     * @param due whether the epoch with which the state ends has still to be measured
      */
-    public record Choice(double seconds, double value, long step, int since) {
+    public record Choice(double seconds, double value, long step, int since, boolean due) {
         /** Before the first epoch. */
-        static final Choice NONE = new Choice(0, Double.NaN, 0, 0);
+        static final Choice NONE = new Choice(0, Double.NaN, 0, 0, false);
     }
 
     private static final String SECONDS = "seconds";
@@ -43,6 +44,7 @@ public record Carried(
     private static final String CHOICE_VALUE = "best.value";
     private static final String CHOICE_STEP = "best.step";
     private static final String CHOICE_SINCE = "best.since";
+    private static final String CHOICE_DUE = "epoch.due";
 
     /** Returns what {@link #text} wrote. */
     static Carried parse(Map<String, String> text) {
@@ -56,7 +58,8 @@ public record Carried(
                                 number(text, CHOICE_SECONDS),
                                 number(text, CHOICE_VALUE),
                                 (long) number(text, CHOICE_STEP),
-                                (int) number(text, CHOICE_SINCE))
+                                (int) number(text, CHOICE_SINCE),
+                                Boolean.parseBoolean(text.get(CHOICE_DUE)))
                         : null);
     }
 
@@ -76,6 +79,7 @@ public record Carried(
             text.put(CHOICE_VALUE, Double.toString(choice.value));
             text.put(CHOICE_STEP, Long.toString(choice.step));
             text.put(CHOICE_SINCE, Integer.toString(choice.since));
+            text.put(CHOICE_DUE, Boolean.toString(choice.due));
         }
         return text;
     }

@@ -51,6 +51,7 @@ public final class EpochChoice implements Trainer.Judge {
     private double value = Double.NaN; // of what is watched, at the best epoch
     private long step; // with which it ended; 0 before the first
     private int since;
+    private boolean due;
     private double seconds;
     private @Nullable Part part;
 
@@ -144,11 +145,12 @@ public final class EpochChoice implements Trainer.Judge {
         value = from.value();
         step = from.step();
         since = from.since();
+        due = from.due();
     }
 
     /** Returns what a state has to carry, given the seconds of all evaluations. */
     Carried.Choice carried(double all) {
-        return new Carried.Choice(all, value, step, since);
+        return new Carried.Choice(all, value, step, since, due);
     }
 
     /** Deletes the deltas of epochs that ended after a step. */
@@ -176,8 +178,8 @@ public final class EpochChoice implements Trainer.Judge {
         return Long.parseLong(file.getName().replaceAll("\\D", ""));
     }
 
-    private Path file() {
-        return new Path(state, "best-" + step + ".safetensors");
+    private Path file(long of) {
+        return new Path(state, "best-" + of + ".safetensors");
     }
 
     /**
@@ -194,7 +196,13 @@ public final class EpochChoice implements Trainer.Judge {
     }
 
     @Override
+    public boolean due() {
+        return due;
+    }
+
+    @Override
     public void epoch(long made, float[] trained) {
+        due = true; // until all of it is done: what fails is done again
         long began = System.nanoTime();
         Part now = Objects.requireNonNull(part);
         Images images =
@@ -206,10 +214,7 @@ public final class EpochChoice implements Trainer.Judge {
         Map<Measure, Double> values = measures.values();
         double reached = Objects.requireNonNull(values.get(watched));
         boolean better = step == 0 || watched.better(reached, value);
-        since = better ? 0 : since + 1;
         if (better) {
-            value = reached;
-            step = made;
             session.requireClaim();
             new DeltaFile(
                             now.meaning().apply(trained),
@@ -217,8 +222,12 @@ public final class EpochChoice implements Trainer.Judge {
                             Config.toYaml(run.images().settled()),
                             Provenance.json(run, images.digest(), labels.standard(), split),
                             split == Split.VALIDATION ? measures.bestThresholds() : List.of())
-                    .write(session.hadoop(), file());
+                    .write(session.hadoop(), file(made));
+            value = reached;
+            step = made;
         }
+        since = better ? 0 : since + 1;
+        due = false;
         now.history().get().add(made, epoch(made), split.toString(), values, watched, better);
         session.progress()
                 .say(
@@ -247,7 +256,7 @@ public final class EpochChoice implements Trainer.Judge {
 
     /** Returns the delta of the best epoch, with the thresholds that were chosen on the images that the epoch was chosen on. */
     public DeltaFile best() {
-        return DeltaFile.read(session.hadoop(), file());
+        return DeltaFile.read(session.hadoop(), file(step));
     }
 
     /** Returns the images that it was chosen on. */

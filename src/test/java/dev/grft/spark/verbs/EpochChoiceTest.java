@@ -18,6 +18,7 @@ import dev.grft.train.Network;
 import dev.grft.tuning.SliceTuning;
 import dev.grft.vit.Layout;
 import java.io.IOException;
+import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -27,6 +28,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
+import org.apache.hadoop.fs.RawLocalFileSystem;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -169,6 +171,41 @@ class EpochChoiceTest extends OnTiny {
                 .isEqualTo(Tiny.tensors(whole.resolve("delta.safetensors")));
         assertThat(json(killed.resolve("metrics.json")).path("grft").path("epoch"))
                 .isEqualTo(metrics.path("epoch"));
+    }
+
+    /** Files of a store that goes away when the delta of the second epoch is written. */
+    public static final class Lost extends RawLocalFileSystem {
+        @Override
+        public URI getUri() {
+            return URI.create("lost:///");
+        }
+
+        @Override
+        public boolean rename(org.apache.hadoop.fs.Path from, org.apache.hadoop.fs.Path to) throws IOException {
+            if (to.getName().startsWith("best-6")) {
+                throw new IOException("the store is away");
+            }
+            return super.rename(from, to);
+        }
+    }
+
+    @Test
+    void whatIsInterruptedWhileAnEpochIsMeasuredGoesOnWithThat() throws Exception {
+        String[] sets = {"training.headInit=fresh", "training.watch=loss", "training.patience=4", "training.maxSteps=9"};
+        Path whole = folder.resolve("undisturbed");
+        does(whole, Verbs::train, sets);
+        assertThat(epochs(whole).get(1).path("best").asBoolean()).isTrue();
+        Path lost = folder.resolve("lost");
+        spark.sparkContext().hadoopConfiguration().set("fs.lost.impl", Lost.class.getName());
+
+        assertThatThrownBy(() -> does(Path.of("lost:" + lost), Verbs::train, sets))
+                .hasStackTraceContaining("the store is away");
+        Printed printed = does(lost, Verbs::train, sets);
+
+        assertThat(printed.err()).contains("resuming after step 6", "epoch 2.00: ");
+        assertThat(epochs(lost)).isEqualTo(epochs(whole));
+        assertThat(Tiny.tensors(lost.resolve("delta.safetensors")))
+                .isEqualTo(Tiny.tensors(whole.resolve("delta.safetensors")));
     }
 
     /** The loss chooses another epoch than the accuracy. Interrupted, the choice is the same. */
