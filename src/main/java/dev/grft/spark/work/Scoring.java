@@ -27,13 +27,15 @@ import dev.grft.tuning.Score;
 import dev.grft.vit.Keep;
 import java.io.Serializable;
 import java.util.ArrayList;
-import java.util.Comparator;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.stream.IntStream;
+import org.apache.spark.Partitioner;
 import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
@@ -58,6 +60,11 @@ public final class Scoring implements Serializable {
 
     /** Maximum number of its jobs: each goes on from the result of the one before, so its lineage is longer. */
     private static final int JOBS = 16;
+
+    /** Numbers of a gradient that go through the shuffle together: Spark holds some dozens of such pieces before it looks at its memory. */
+    private static final int PIECE = 1 << 16;
+
+    private static final int KEY = 21; // bits of a number in the key of a piece
 
     private final ModelBroadcast model;
     private final LinkedHashMap<String, MatrixShape> eligible;
@@ -279,10 +286,21 @@ public final class Scoring implements Serializable {
                 done = now;
                 sums = piece(images, kept, from, count, pulse, sent);
             }
-            List<T> used = sums.mapToPair(sum -> new Tuple2<>(sum.matrix, sum))
-                    .groupByKey(eligible.size())
-                    .map(group -> use.call(new Tuple2<>(
-                            group._1(), sum(Objects.requireNonNull(eligible.get(group._1())), group._2()))))
+            List<String> matrices = List.copyOf(eligible.keySet());
+            List<T> used = sums.flatMapToPair(
+                            sum -> pieces(matrices.indexOf(sum.matrix), sum.shard, sum.gradient, PIECE))
+                    .repartitionAndSortWithinPartitions(new ByMatrix(matrices.size()))
+                    .mapPartitionsWithIndex(
+                            (index, pieces) -> {
+                                if (!pieces.hasNext()) { // of no images
+                                    return List.<T>of().iterator();
+                                }
+                                String matrix = matrices.get(index);
+                                MatrixShape shape = Objects.requireNonNull(eligible.get(matrix));
+                                double[] sum = sum(Math.toIntExact(shape.size()), pieces, PIECE);
+                                return List.of(use.call(new Tuple2<>(matrix, sum))).iterator();
+                            },
+                            false)
                     .collect();
             meter.add(images.count() - done, "");
             return used;
@@ -338,14 +356,50 @@ public final class Scoring implements Serializable {
         });
     }
 
-    private static double[] sum(MatrixShape shape, Iterable<Sum> parts) {
-        List<Sum> sorted = new ArrayList<>();
-        parts.forEach(sorted::add);
-        sorted.sort(Comparator.comparing(part -> part.shard));
-        double[] sum = new double[Math.toIntExact(shape.size())];
-        for (Sum part : sorted) {
-            for (int i = 0; i < sum.length; i++) {
-                sum[i] += part.gradient[i];
+    /** Sorts the pieces of a matrix by their place, and those of one place by their shards. */
+    static final class ByMatrix extends Partitioner {
+        private static final long serialVersionUID = 1L;
+
+        private final int matrices;
+
+        ByMatrix(int matrices) {
+            this.matrices = matrices;
+        }
+
+        @Override
+        public int numPartitions() {
+            return matrices;
+        }
+
+        @Override
+        public int getPartition(Object key) {
+            return (int) ((Long) key >>> 2 * KEY);
+        }
+    }
+
+    /**
+     * Returns a gradient in pieces. The key of each has the numbers of the matrix, the piece and the shard, in this order: whoever reads them
+     * sorted holds one sum, whatever the number of shards.
+     */
+    static Iterator<Tuple2<Long, float[]>> pieces(int matrix, int shard, float[] gradient, int size) {
+        return IntStream.rangeClosed(0, (gradient.length - 1) / size)
+                .mapToObj(piece -> {
+                    int from = piece * size;
+                    int to = from + Math.min(size, gradient.length - from);
+                    long key = ((long) matrix << KEY | piece) << KEY | shard;
+                    return new Tuple2<>(key, Arrays.copyOfRange(gradient, from, to));
+                })
+                .iterator();
+    }
+
+    /** Returns the sum over the shards of what {@link #pieces} made of their gradients of one matrix, sorted. */
+    static double[] sum(int length, Iterator<Tuple2<Long, float[]>> pieces, int size) {
+        double[] sum = new double[length];
+        while (pieces.hasNext()) {
+            Tuple2<Long, float[]> piece = pieces.next();
+            int from = (int) (piece._1() >>> KEY & (1L << KEY) - 1) * size;
+            for (int i = 0; i < piece._2().length; i++) {
+                sum[from + i] += piece._2()[i];
             }
         }
         return sum;
