@@ -80,7 +80,8 @@ record Phases(double reading, double features, double head, double scoring, doub
         return method.equals(Method.GRFT)
                 || method.equals(Method.LAST_LAYERS)
                 || method.needs() == Method.Needs.SCORES
-                || (method.equals(Method.RANDOM) && !any);
+                || (method.equals(Method.RANDOM) && !any)
+                || (method.isOfSlices() && settings.training().ratesByScore());
     }
 
     private static double passes(Settings settings) {

@@ -14,6 +14,7 @@ import dev.grft.vit.VitConfig;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 
 /** What a method makes its tuning of, with the sizes of a run and none of its numbers. */
 public record Sketch(VitConfig config, Settings all) implements Ingredients {
@@ -27,7 +28,7 @@ public record Sketch(VitConfig config, Settings all) implements Ingredients {
         return all.run().seed();
     }
 
-    /** Returns a selection of as many parameters as the settings select by any scores: the slices that stand first. */
+    /** Returns a selection of as many parameters as the settings select by any scores: the slices that stand first, the same share of each matrix. */
     @Override
     public Selection selection() {
         return select(scores(), all.selection().budget().toBudget());
@@ -38,8 +39,19 @@ public record Sketch(VitConfig config, Settings all) implements Ingredients {
         return selection();
     }
 
+    /** Returns scores by which a budget for the whole network is spent evenly. */
     private Scores scores() {
-        return Scores.zero(config.matrices(all.selection().eligible()));
+        Map<String, MatrixShape> shapes = config.matrices(all.selection().eligible());
+        Scores scores = Scores.zero(shapes);
+        shapes.forEach((matrix, shape) ->
+                scores.add(matrix, falling(shape.out(), shape.in()), falling(shape.in(), shape.out())));
+        return scores;
+    }
+
+    private static double[] falling(int slices, int length) {
+        return IntStream.range(0, slices)
+                .mapToDouble(slice -> (1 - (double) slice / slices) * length)
+                .toArray();
     }
 
     private Selection select(Scores scores, Budget budget) {

@@ -5,6 +5,7 @@ import dev.grft.config.Settings;
 import dev.grft.train.Network;
 import dev.grft.tuning.FrozenStages;
 import dev.grft.tuning.Method;
+import dev.grft.tuning.SliceTuning;
 import dev.grft.tuning.Tuning;
 import dev.grft.tuning.WholeTuning;
 import dev.grft.vit.Layout;
@@ -60,7 +61,7 @@ record Trained(
         return new Trained(
                 config,
                 tuning,
-                slices ? sketch.selection().sizes() : matrices,
+                tuning instanceof SliceTuning own ? own.selection().sizes() : matrices,
                 added,
                 layout.size(),
                 layout.size(array -> config.tensors().containsKey(array.name())),

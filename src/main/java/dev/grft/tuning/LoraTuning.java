@@ -100,7 +100,7 @@ public final class LoraTuning extends AdditionTuning {
         }
 
         private Array low(Buffers buffers, String name, Array x) {
-            return buffers.shared("lora." + name + x.size(0), x.size(0), rank);
+            return buffers.shared("lora." + name, x.size(0), rank);
         }
 
         private boolean drops() {

@@ -21,6 +21,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.function.ToLongFunction;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -124,6 +125,15 @@ public final class SliceTuning implements Tuning {
         return Tuning.isBias(parameter) && biases.contains(VitConfig.block(parameter));
     }
 
+    /** A number for each slice of a matrix and each of its rows of inputs, in an array that all matrices share. */
+    @Override
+    public long held(ToLongFunction<String> rows, boolean again) {
+        return selection.slices().values().stream()
+                .mapToLong(slices -> slices.count() * rows.applyAsLong(slices.matrix()))
+                .max()
+                .orElse(0);
+    }
+
     @Override
     public Delta delta(Layout layout, float[] trained, List<String> labels, String pretrainedSha256) {
         Map<String, float[]> values = new LinkedHashMap<>();
@@ -181,7 +191,7 @@ public final class SliceTuning implements Tuning {
          * with thin products that lie that way. The patch embedding has fewer rows.
          */
         Array scratch(Buffers buffers, Array x) {
-            return buffers.shared("slices" + indices.length + "x" + x.size(0), indices.length, x.size(0));
+            return buffers.shared("slices", indices.length, x.size(0));
         }
 
         Array value() {

@@ -87,6 +87,32 @@ class CostModelTest {
         assertThat(head.products(1)).isCloseTo(forward, Percentage.withPercentage(1e-9));
     }
 
+    /** Not those that GRFT would select in all blocks. */
+    @Test
+    void lastLayersCostTheirOwnSlices() {
+        CostModel last = CostModel.of(BASE, settings("tuning.method=last-layers", "tuning.lastLayers.blocks=1"));
+        double rows = 197 + 3; // qkv of all tokens, the rest of the class token
+
+        assertThat(last.sliceProducts(1)).isBetween(0.0, 6 * 4 * 12 * rows * 3072);
+        assertThat(last.sliceProducts(1))
+                .isLessThan(CostModel.of(BASE, settings()).sliceProducts(1));
+    }
+
+    @Test
+    void aBudgetForTheWholeNetworkIsPlannedInAllBlocks() {
+        String[] share = {"selection.budget.count=null", "selection.budget.fraction=0.01"};
+        CostModel part = CostModel.of(BASE, settings(share));
+        CostModel all = CostModel.of(BASE, settings("selection.budget.count=10"));
+
+        assertThat(part.sliceProducts(1)).isCloseTo(all.sliceProducts(1), Percentage.withPercentage(50));
+        assertThat(part.memory().executor(1, 8, 8).overhead())
+                .as("with what the widest matrix works with")
+                .isGreaterThan(CostModel.of(BASE, settings("selection.budget.count=1"))
+                        .memory()
+                        .executor(1, 8, 8)
+                        .overhead());
+    }
+
     /** Each has three products: forward, its gradient, the gradient of its input. */
     @Test
     void whatAMethodAddsHasThreeProductsOfEachMatrix() {
@@ -261,9 +287,10 @@ class CostModelTest {
         CostModel parts = CostModel.of(BASE, settings(batch, "training.microBatch=8"));
         double activations =
                 new Activations(BASE, false).training(64, false) - new Activations(BASE, false).training(8, false);
+        double slices = 4.0 * 4 * (64 - 8) * 197; // a number for each of a matrix
         double less =
                 whole.step(1, MACHINE).executorBytes() - parts.step(1, MACHINE).executorBytes();
-        assertThat(less).isCloseTo(MACHINE.tasks() * activations, Percentage.withPercentage(1e-6));
+        assertThat(less).isCloseTo(MACHINE.tasks() * (activations + slices), Percentage.withPercentage(1e-6));
         assertThat(parts.memory().executor(2, 8, 8).overhead()
                         - whole.memory().executor(2, 8, 8).overhead())
                 .isEqualTo(2 * 4 * parts.trained());
