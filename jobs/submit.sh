@@ -97,4 +97,10 @@ done
 for conf in ${confs[@]+"${confs[@]}"}; do
   spark+=(--conf "$conf")
 done
-exec "$SPARK_HOME/bin/spark-submit" --master "$master" --class dev.grft.cli.Main "${spark[@]}" "$jar" ${program[@]+"${program[@]}"}
+submit=("$SPARK_HOME/bin/spark-submit" --master "$master")
+run=(--class dev.grft.cli.Main "$jar" ${program[@]+"${program[@]}"})
+if [[ $master == k8s* && $deploy_mode == cluster && $(given spark.kubernetes.submission.waitAppCompletion) != false ]]; then
+  # shellcheck source=jobs/submit/kubernetes.sh
+  source "$root/jobs/submit/kubernetes.sh"
+fi
+exec "${submit[@]}" "${spark[@]}" "${run[@]}"

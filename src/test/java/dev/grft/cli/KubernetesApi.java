@@ -23,6 +23,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /**
  * As much of a Kubernetes API server as Spark's client asks for: keeps what is created or applied and gives it back. No pod runs, unless
@@ -35,11 +36,18 @@ final class KubernetesApi implements AutoCloseable {
 
     private final Map<String, ObjectNode> objects = new TreeMap<>(); // by path, such as /api/v1/namespaces/grft/pods/x
     private final List<JsonNode> created = new ArrayList<>();
+    private final @Nullable Integer exitCode;
     private final Set<String> asked = new TreeSet<>();
     private final HttpServer server;
     private final ExecutorService threads = Executors.newCachedThreadPool();
 
     KubernetesApi() throws IOException {
+        this(null);
+    }
+
+    /** @param exitCode what the container of a pod has ended with as soon as the pod is created; null if it does not end */
+    KubernetesApi(@Nullable Integer exitCode) throws IOException {
+        this.exitCode = exitCode;
         server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
         server.setExecutor(threads);
         server.createContext("/", this::answer);
@@ -137,6 +145,15 @@ final class KubernetesApi implements AutoCloseable {
         objects.put(create ? path + "/" + name : path, object);
         if (create && path.endsWith("/pods")) {
             created.add(object);
+            if (exitCode != null) {
+                ObjectNode status = object.putObject("status").put("phase", exitCode == 0 ? "Succeeded" : "Failed");
+                status.putArray("containerStatuses")
+                        .addObject()
+                        .put("name", object.at("/spec/containers/0/name").asText())
+                        .putObject("state")
+                        .putObject("terminated")
+                        .put("exitCode", exitCode);
+            }
         }
         return object;
     }

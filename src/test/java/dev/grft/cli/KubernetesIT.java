@@ -91,6 +91,20 @@ class KubernetesIT {
     }
 
     @Test
+    void submitEndsWithTheExitCodeOfTheDriversContainer() throws Exception {
+        Path log = folder.resolve("submit.log");
+        for (int code : new int[] {0, 5}) {
+            try (KubernetesApi api = new KubernetesApi(code)) {
+                int exit =
+                        submit(api, SETTINGS, log, Map.of("GRFT_JOB_JAR", "local:///opt/grft/job.jar"), List.of("train"));
+
+                assertThat(exit).as(Files.readString(log)).isEqualTo(code);
+                assertThat(rights("grft-submit")).containsAll(api.asked());
+            }
+        }
+    }
+
+    @Test
     void executorsArePodsOfOurTemplateAndWithoutThemTheRunEnds() throws Exception {
         Tiny.pretrained(folder.resolve("pretrained"), 1);
         Path images = Tiny.images(folder.resolve("images"), 6, 2);

@@ -1,0 +1,34 @@
+# shellcheck shell=bash disable=SC2154 # submit.sh sets what is read here
+# Sourced by submit.sh if the driver is a pod. Runs spark-submit, then ends with the exit code of the driver's container. Spark's client waits for
+# the pod, but ends with 0 whatever the container ended with.
+pod=$(given spark.kubernetes.driver.pod.name)
+if [[ -z $pod ]]; then
+  pod=$(printf 'grft-%x-%x-%04x-driver' "$(date +%s)" $$ $RANDOM)
+  spark+=(--conf "spark.kubernetes.driver.pod.name=$pod")
+fi
+namespace=$(given spark.kubernetes.namespace)
+pod=${namespace:-default}:$pod
+
+"${submit[@]}" "${spark[@]}" "${run[@]}" &
+client=$!
+trap 'kill -TERM $client 2>/dev/null || true' TERM HUP INT # all as TERM: a shell starts its background processes deaf to INT
+code=0
+wait $client || code=$?
+while kill -0 $client 2>/dev/null; do # a signal ends the waiting before the process
+  code=0
+  wait $client || code=$?
+done
+trap - TERM HUP INT
+((code == 0)) || exit "$code"
+
+state=$("${submit[@]}" "${spark[@]}" --status "$pod" 2>&1) || true
+code=$(awk -v template="$(given spark.kubernetes.driver.podTemplateContainerName)" '
+  / container name: / { name = $NF }
+  / exit code: / && (code == "" || name == template || name == "driver" || name == "spark-kubernetes-driver") { code = $NF }
+  END { print code }' <<<"${state//$'\t'/ }")
+if [[ ! $code =~ ^[0-9]+$ ]]; then
+  printf '%s\nsubmit.sh: the pod %s has no exit code of the driver: it was deleted or evicted; run the same command again to resume\n' \
+    "$state" "$pod" >&2
+  exit 4
+fi
+exit "$code"
