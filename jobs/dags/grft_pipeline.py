@@ -23,14 +23,15 @@ from airflow.sdk import (
     chain,
     task,
 )
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 VERBS = ("check", "select", "train", "merge", "evaluate")
 
 # Its events have the path and the accuracy of the model. Downstream DAGs have schedule=[PUBLISHED].
 PUBLISHED = Asset("grft_published_model")
 
-PUBLISHED_FILES = ("config.json", "delta.safetensors", "manifest.json", "metrics.json", "merged.safetensors")
+PUBLISHED_FILES = ("delta.safetensors", "manifest.json", "metrics.json")
+MERGED_FILES = ("config.json", "merged.safetensors")  # what merge makes
 
 # The measure that decides whether a model of a task is published: the first that it has. Lower is better for RMSE, higher for the others.
 MEASURES = {"single-label": ("accuracy",), "multi-label": ("map", "micro_f1"), "regression": ("rmse",)}
@@ -52,6 +53,12 @@ PARAMS = {
         items={"type": "string", "pattern": r"^[A-Za-z]+(\.[A-Za-z-]+)+="},
         title="Single keys",
         description="KEY=VALUE over the files, one a line, such as training.epochs=5.",
+    ),
+    "select": Param(
+        True,
+        type="boolean",
+        title="Select slices",
+        description="Off: the task select is skipped, whose scores only the method grft needs.",
     ),
     "runs": Param(
         "runs",
@@ -203,9 +210,30 @@ def storage(place: str, params: Mapping[str, Any]) -> ObjectStoragePath:
     return ObjectStoragePath(re.sub(r"^s3[an]://", "s3://", place), conn_id=params["storage_conn_id"])
 
 
-def measured(directory: ObjectStoragePath) -> dict[str, Any]:
-    """Returns method, the measure of the task and its value, the directory, and ``comparable``: whether there is a value, of an epoch that was not chosen on test images."""
-    method = json.loads((directory / "manifest.json").read_text())["settings"]["tuning"]["method"]
+def trained_by(directory: ObjectStoragePath) -> str:
+    """Returns the method that the manifest of a run directory names."""
+    return json.loads((directory / "manifest.json").read_text())["settings"]["tuning"]["method"]
+
+
+def skip_unless_selecting(context: Mapping[str, Any]) -> None:
+    """Skips the task select if its parameter is off."""
+    if not context["params"]["select"]:
+        raise AirflowSkipException("nothing is selected: the parameter select is off")
+
+
+def skip_unless_merging(context: Mapping[str, Any]) -> None:
+    """Skips the task merge for adapters, which the verb refuses."""
+    if trained_by(storage(run_directory(context), context["params"])) == "adapter":
+        raise AirflowSkipException("not merged: adapters cannot be merged into a plain ViT")
+
+
+SKIPS = {"select": skip_unless_selecting, "merge": skip_unless_merging}
+
+
+def measured(place: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns method, the measure of the task and its value, the directory as Spark calls it, and ``comparable``: whether there is a value, of an epoch that was not chosen on test images."""
+    directory = storage(place, params)
+    method = trained_by(directory)
     metrics = json.loads((directory / "metrics.json").read_text())[method]
     measures = MEASURES[metrics.get("task", "single-label")]
     measure = next((measure for measure in measures if measure in metrics), measures[0])
@@ -214,7 +242,7 @@ def measured(directory: ObjectStoragePath) -> dict[str, Any]:
         "measure": measure,
         measure: metrics[measure],
         "comparable": metrics.get("chosen_on") != "test" and metrics[measure] is not None,
-        "directory": str(directory),
+        "directory": place,
     }
 
 
@@ -239,17 +267,19 @@ def is_better(result: Mapping[str, Any], last: Mapping[str, Any] | None, margin:
     return round(better - margin, 12) > 0  # 0.71 is not better than 0.7 by more than 0.01
 
 
-def copy_published(result: Mapping[str, Any], published: ObjectStoragePath) -> dict[str, Any]:
+def copy_published(result: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
     """Copies a run's model into the folder of published ones and then names it the latest; returns what latest.json says."""
-    source = ObjectStoragePath(result["directory"], conn_id=published.conn_id)
+    source = storage(result["directory"], params)
+    place = f"{params['published'].rstrip('/')}/{source.name}"
+    published = storage(params["published"], params)
     target = published / source.name
     target.mkdir(parents=True, exist_ok=True)
-    for name in PUBLISHED_FILES:
+    for name in (*PUBLISHED_FILES, *(file for file in MERGED_FILES if (source / file).exists())):
         (source / name).copy(target / name)
     latest = {
         result["measure"]: result[result["measure"]],
         "method": result["method"],
-        "directory": str(target),
+        "directory": place,
         "run": result["directory"],
     }
     # Readers find the old or the new file, never a part of it.
@@ -267,7 +297,7 @@ def pipeline(verb: Callable[..., BaseOperator]) -> None:
 
     @task
     def read_metrics(**context: Any) -> dict[str, Any]:
-        return measured(storage(run_directory(context), context["params"]))
+        return measured(run_directory(context), context["params"])
 
     @task.branch
     def compare(result: dict[str, Any], **context: Any) -> str:
@@ -278,14 +308,17 @@ def pipeline(verb: Callable[..., BaseOperator]) -> None:
 
     @task(outlets=[PUBLISHED])
     def publish(result: dict[str, Any], **context: Any):
-        params = context["params"]
-        yield Metadata(PUBLISHED, copy_published(result, storage(params["published"], params)))
+        yield Metadata(PUBLISHED, copy_published(result, context["params"]))
 
     @task
     def keep_the_last() -> None:
         print("not better by more than the margin, or chosen on the test images; nothing is published")
 
     timeout = DAG_ARGUMENTS["default_args"]["execution_timeout"]
-    verbs = [verb(task_id=name, execution_timeout=TIMEOUTS.get(name, timeout)) for name in VERBS]
+    verbs = [
+        # A verb runs after one that was skipped.
+        verb(task_id=name, execution_timeout=TIMEOUTS.get(name, timeout), pre_execute=SKIPS.get(name), trigger_rule="none_failed")
+        for name in VERBS
+    ]
     result = read_metrics()
     chain(*verbs, result, compare(result), [publish(result), keep_the_last()])

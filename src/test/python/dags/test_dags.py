@@ -24,6 +24,7 @@ from airflow.sdk import ObjectStoragePath
 from airflow.sdk.exceptions import (
     AirflowException,
     AirflowFailException,
+    AirflowSkipException,
     ParamValidationError,
 )
 from conftest import ROOT, Service, rendered
@@ -142,14 +143,14 @@ def write_run(directory, accuracy, **more):
 
 
 def test_a_model_is_published_if_it_beats_the_last_by_the_margin(grft, tmp_path):
-    published = ObjectStoragePath(f"file://{tmp_path}/published")
+    params = {"published": f"file://{tmp_path}/published/", "storage_conn_id": None}
 
     def decide(name, accuracy, **more):
         write_run(tmp_path / name, accuracy, **more)
-        result = grft.measured(ObjectStoragePath(f"file://{tmp_path}/{name}"))
-        better = grft.is_better(result, grft.last_published(published), 0.01)
+        result = grft.measured(f"file://{tmp_path}/{name}", params)
+        better = grft.is_better(result, grft.last_published(grft.storage(params["published"], params)), 0.01)
         if better:
-            grft.copy_published(result, published)
+            grft.copy_published(result, params)
         return better
 
     assert decide("first", 0.7), "there is none yet"
@@ -160,12 +161,49 @@ def test_a_model_is_published_if_it_beats_the_last_by_the_margin(grft, tmp_path)
     latest = json.loads((tmp_path / "published/latest.json").read_text())
     assert latest["accuracy"] == 0.72
     assert latest["method"] == "grft"
-    assert pathlib.Path(latest["directory"].removeprefix("file://")) == tmp_path / "published/better"
+    assert latest["directory"] == f"file://{tmp_path}/published/better"
     assert (tmp_path / "published/better/merged.safetensors").read_text() == "merged.safetensors 0.72"
     assert (tmp_path / "published/first/merged.safetensors").read_text() == "merged.safetensors 0.7"
-    again = grft.measured(ObjectStoragePath(f"file://{tmp_path}/better"))
-    assert grft.is_better(again, grft.last_published(published), 0.01), "a run that is done again publishes itself again"
+    again = grft.measured(f"file://{tmp_path}/better", params)
+    assert grft.is_better(again, latest, 0.01), "a run that is done again publishes itself again"
     assert sorted(path.name for path in (tmp_path / "published").iterdir()) == ["better", "first", "latest.json"]
+
+
+def test_the_latest_is_named_as_spark_reads_it(grft, tmp_path, monkeypatch):
+    write_run(tmp_path / "runs/one", 0.7)
+    monkeypatch.setattr(grft, "storage", lambda place, params: ObjectStoragePath(place.replace("s3a://bucket", f"file://{tmp_path}")))
+    params = {"published": "s3a://bucket/published/", "storage_conn_id": "aws_s3"}
+    result = grft.measured("s3a://bucket/runs/one", params)
+    latest = grft.copy_published(result, params)
+    assert latest["directory"] == "s3a://bucket/published/one"
+    assert latest["run"] == "s3a://bucket/runs/one"
+    assert grft.is_better(result, latest, 0.01), "the very one that is published"
+
+
+@pytest.mark.parametrize("dag_id", DAGS)
+def test_what_a_method_does_not_need_is_skipped_and_the_rest_runs(dags, context, dag_id, tmp_path):
+    verbs = {verb: dags[dag_id].get_task(verb) for verb in VERBS}
+    assert {task.trigger_rule for task in verbs.values()} == {"none_failed"}
+    for on in (True, False):
+        with contextlib.nullcontext() if on else pytest.raises(AirflowSkipException):
+            verbs["select"]._pre_execute_hook(context(dag_id, select=on))
+    for method, merges in (("lora", True), ("adapter", False)):
+        here = context(dag_id, runs=f"file://{tmp_path}/{method}")
+        directory = tmp_path / method / f"{dag_id}{DIRECTORY}"
+        directory.mkdir(parents=True)
+        (directory / "manifest.json").write_text(json.dumps({"settings": {"tuning": {"method": method}}}))
+        with contextlib.nullcontext() if merges else pytest.raises(AirflowSkipException):
+            verbs["merge"]._pre_execute_hook(here)
+
+
+def test_a_model_that_is_not_merged_is_published_without_a_merged_file(grft, tmp_path):
+    write_run(tmp_path / "adapter", 0.7)
+    for name in grft.MERGED_FILES:
+        (tmp_path / "adapter" / name).unlink()
+    params = {"published": str(tmp_path / "published"), "storage_conn_id": None}
+    grft.copy_published(grft.measured(str(tmp_path / "adapter"), params), params)
+    names = sorted(path.name for path in (tmp_path / "published/adapter").iterdir())
+    assert names == ["delta.safetensors", "manifest.json", "metrics.json"]
 
 
 def test_a_model_of_another_task_is_published_by_its_own_measure(grft):
@@ -182,7 +220,7 @@ def test_a_model_of_another_task_is_published_by_its_own_measure(grft):
 
 def test_an_undefined_measure_is_not_published_and_is_beaten_by_any(grft, tmp_path):
     write_run(tmp_path / "undefined", None)
-    undefined = grft.measured(ObjectStoragePath(f"file://{tmp_path}/undefined"))
+    undefined = grft.measured(f"file://{tmp_path}/undefined", {"storage_conn_id": None})
     assert not grft.is_better(undefined, None, 0.01)
     defined = {"comparable": True, "directory": "new", "measure": "accuracy", "accuracy": 0.1}
     assert grft.is_better(defined, {"run": "old", "accuracy": None}, 0.01)
@@ -190,7 +228,7 @@ def test_an_undefined_measure_is_not_published_and_is_beaten_by_any(grft, tmp_pa
 
 def test_a_model_of_too_many_classes_for_map_is_published_by_its_micro_f1(grft, tmp_path):
     write_run(tmp_path / "many", 0, task="multi-label", micro_f1=0.4)
-    result = grft.measured(ObjectStoragePath(f"file://{tmp_path}/many"))
+    result = grft.measured(f"file://{tmp_path}/many", {"storage_conn_id": None})
     assert (result["measure"], result["micro_f1"]) == ("micro_f1", 0.4)
 
 
