@@ -88,7 +88,7 @@ places=(spark.executorEnv)
 for place in "${places[@]}"; do
   default "$place.OMP_NUM_THREADS" "$OMP_NUM_THREADS"
   default "$place.OMP_WAIT_POLICY" "$OMP_WAIT_POLICY"
-  [[ -z ${LC_ALL:-} ]] || default "$place.LC_ALL" "$LC_ALL"
+  default "$place.LC_ALL" C.UTF-8 # not this shell's, which an image or a node may lack
 done
 
 [[ -z $deploy_mode ]] || spark+=(--deploy-mode "$deploy_mode")

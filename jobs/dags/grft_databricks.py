@@ -47,7 +47,7 @@ def run(verb: str):
                         "num_workers": params["executors"],
                         "data_security_mode": "SINGLE_USER",  # dedicated: others have no RDDs
                         "spark_conf": {key: value for key, value in grft.SPARK_CONF.items() if key.startswith("spark.executorEnv.")},
-                        "spark_env_vars": {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"},
+                        "spark_env_vars": grft.ENVIRONMENT,
                         **({"aws_attributes": {"instance_profile_arn": profile}} if profile else {}),
                     },
                 }

@@ -20,8 +20,7 @@ SPARE = 600  # seconds, between the end of a verb by itself and that of the wait
 # EMR allocates executors dynamically by default. The driver runs on YARN with an environment of its own.
 SPARK_CONF = grft.SPARK_CONF | {
     "spark.dynamicAllocation.enabled": "false",
-    "spark.yarn.appMasterEnv.OMP_NUM_THREADS": "1",
-    "spark.yarn.appMasterEnv.OMP_WAIT_POLICY": "PASSIVE",
+    **{f"spark.yarn.appMasterEnv.{name}": value for name, value in grft.ENVIRONMENT.items()},
 }
 
 

@@ -47,14 +47,14 @@ with DAG(
     description="Fine-tunes a ViT by GRFT with the Kubernetes operator for Spark; publishes it if it beats the last one",
     params=grft.PARAMS
     | {
-        "image": Param("grft-spark:latest", type="string", minLength=1, title="Image", description="Made by docker/Dockerfile."),
+        "image": Param("grft-spark:0.2.0", type="string", minLength=1, title="Image", description="Made by docker/Dockerfile. A new tag for each build: Spark does not pull a tag that a node has."),
         "namespace": Param("grft", type="string", pattern="^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", title="Namespace"),
         "service_account": Param(
             "grft",
             type="string",
             pattern="^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$",
             title="Service account",
-            description="Of the driver: may make pods, and reaches the storage. Credentials are its own, never in a parameter.",
+            description="Of the driver: may make pods. Credentials of the storage are its role's or those of the secret grft-s3, never in a parameter.",
         ),
     },
     user_defined_macros={"grft_arguments": grft.arguments},

@@ -126,7 +126,11 @@ CLOUD_PARAMS = PARAMS | {
     "published": redefined("published", "s3://bucket/runs/published", pattern=URL),
 }
 
-# The Spark settings of a verb, and the environment of its executors: a task computes with one thread, and threads that wait do not spin.
+# The environment of drivers and executors. A task computes with one thread, and threads that wait do not spin. Java reads names beyond ASCII in a
+# locale of UTF-8 only.
+ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "LC_ALL": "C.UTF-8"}
+
+# The Spark settings of a verb.
 SPARK_CONF = {
     "spark.executor.instances": "{{ params.executors }}",
     "spark.executor.cores": "{{ params.executor_cores }}",
@@ -134,8 +138,7 @@ SPARK_CONF = {
     "spark.executor.memoryOverhead": "{{ params.executor_memory_overhead }}",
     "spark.driver.memory": "{{ params.driver_memory }}",
     "spark.driver.memoryOverhead": "{{ params.driver_memory_overhead }}",
-    "spark.executorEnv.OMP_NUM_THREADS": "1",
-    "spark.executorEnv.OMP_WAIT_POLICY": "PASSIVE",
+    **{f"spark.executorEnv.{name}": value for name, value in ENVIRONMENT.items()},
     "spark.yarn.maxAppAttempts": "1",
 }
 

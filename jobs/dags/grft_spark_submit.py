@@ -38,7 +38,7 @@ def submit(task_id: str, **settings) -> SparkSubmitOperator:
         # application that runs.
         yarn_track_via_rm_api=CLUSTER,
         conf=grft.SPARK_CONF,
-        env_vars={"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"},
+        env_vars=grft.ENVIRONMENT,
         **settings,
     )
 

@@ -186,7 +186,9 @@ def test_a_run_of_databricks_is_a_jar_task_with_the_verb(run, verb):
     assert only["libraries"] == [{"jar": "/Volumes/main/default/grft/job.jar"}]
     cluster = only["new_cluster"]
     assert (cluster["spark_version"], cluster["node_type_id"], cluster["num_workers"]) == ("16.4.x-scala2.12", "large", 3)
-    assert cluster["spark_conf"] == {"spark.executorEnv.OMP_NUM_THREADS": "1", "spark.executorEnv.OMP_WAIT_POLICY": "PASSIVE"}
+    environment = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "LC_ALL": "C.UTF-8"}
+    assert cluster["spark_env_vars"] == environment
+    assert cluster["spark_conf"] == {f"spark.executorEnv.{name}": value for name, value in environment.items()}
     assert "aws_attributes" not in cluster
     assert task.json["timeout_seconds"] == task.execution_timeout.total_seconds()
 

@@ -31,7 +31,7 @@ def test_an_unknown_field_is_found():
 
 def test_the_rights_are_objects_of_one_namespace_without_wildcards_or_secrets():
     objects = list(yaml.safe_load_all((FOLDER / "rbac.yaml").read_text()))
-    assert [each["kind"] for each in objects] == ["ServiceAccount", "Role", "RoleBinding", "Role"]
+    assert [each["kind"] for each in objects] == ["ServiceAccount", "Role", "RoleBinding", "Role", "Role"]
     for each in objects:
         assert unknown(each, "V1" + each["kind"]) == []
         assert each["metadata"]["namespace"] == "grft"

@@ -145,6 +145,15 @@ class SubmitOptionsTest {
     }
 
     @Test
+    void executorsGetALocaleThatImagesHaveNotThatOfTheShell() throws Exception {
+        Map<String, String> german = Map.of("GRFT_JOB_JAR", "job.jar", "LC_ALL", "de_DE.UTF-8");
+        assertThat(submitted(german, "--master", "yarn", "--deploy-mode", "cluster", "train"))
+                .contains("spark.executorEnv.LC_ALL=C.UTF-8", "spark.yarn.appMasterEnv.LC_ALL=C.UTF-8");
+        assertThat(submitted(german, "--conf", "spark.executorEnv.LC_ALL=en_US.UTF-8", "train"))
+                .doesNotContain("spark.executorEnv.LC_ALL=C.UTF-8");
+    }
+
+    @Test
     void whatTheProgramCannotBeIsRefused() throws Exception {
         assertThat(words("--class", "lab.Main")).singleElement().asString().contains("--class", "spark-submit");
         assertThat(words("--remote", "sc://there")).singleElement().asString().contains("--remote", "--master");
