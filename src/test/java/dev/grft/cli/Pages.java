@@ -30,6 +30,7 @@ final class Pages {
             Map.entry("pip install \"pyspark", "needs that wheel; src/test/coordinates/run.sh installs it"),
             Map.entry("docker ", "needs Docker and a registry; docker/README.md says what was run"),
             Map.entry("kubectl ", "needs Kubernetes; KubernetesIT reads the rights"),
+            Map.entry("helm ", "needs Kubernetes"),
             Map.entry("hf download ", "the hub of Hugging Face is another's"),
             Map.entry("from torchvision.models import", "downloads a model"),
             Map.entry("comparison/make.py ", "needs archives of two sets of images"),

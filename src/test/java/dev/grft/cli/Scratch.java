@@ -51,7 +51,7 @@ final class Scratch {
     /** Returns a text with the places that are outside of the folder moved into it. */
     String moved(String text) {
         return text.replaceAll("(?<=[ =])/(?=(photos|models|opt|etc)\\b)", folder + "/")
-                .replace("s3a://bucket/", "file://" + folder.resolve("bucket") + "/");
+                .replaceAll("s3a://bucket/|hdfs:///user/me/", "file://" + folder.resolve("bucket") + "/");
     }
 
     private Path made(String path) throws IOException {
