@@ -17,6 +17,10 @@ esac
 # shellcheck source=jobs/submit/options.sh
 source "$root/jobs/submit/options.sh"
 
+# Before a build that takes minutes: the native libraries are Linux's.
+[[ $master != local* || $(uname -s) == Linux ]] ||
+  die "this program computes on Linux, and this is $(uname -s); run it in a Linux container or in WSL 2, or give a cluster by --master"
+
 # Only one submit.sh builds at a time. The others wait and then find the program built.
 if [[ -z ${GRFT_JOB_JAR:-} || -z ${SPARK_HOME:-} ]] && command -v flock >/dev/null && mkdir -p "$target" && [[ -w $target ]]; then
   exec 9>"$target/submit.lock"

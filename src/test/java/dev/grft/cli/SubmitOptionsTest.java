@@ -154,6 +154,19 @@ class SubmitOptionsTest {
     }
 
     @Test
+    void onAnotherSystemOnlyAClusterComputes() throws Exception {
+        Path uname = Files.writeString(Files.createDirectories(folder.resolve("bin")).resolve("uname"), "#!/bin/sh\necho Darwin\n");
+        assertThat(uname.toFile().setExecutable(true)).isTrue();
+        Map<String, String> darwin =
+                Map.of("GRFT_JOB_JAR", "job.jar", "PATH", uname.getParent() + ":" + System.getenv("PATH"));
+        assertThat(submitted(darwin, "train"))
+                .singleElement()
+                .asString()
+                .contains("computes on Linux, and this is Darwin");
+        assertThat(submitted(darwin, "--master", "yarn", "train")).endsWith("train");
+    }
+
+    @Test
     void whatTheProgramCannotBeIsRefused() throws Exception {
         assertThat(words("--class", "lab.Main")).singleElement().asString().contains("--class", "spark-submit");
         assertThat(words("--remote", "sc://there")).singleElement().asString().contains("--remote", "--master");
