@@ -103,7 +103,8 @@ for conf in ${confs[@]+"${confs[@]}"}; do
 done
 submit=("$SPARK_HOME/bin/spark-submit" --master "$master")
 run=(--class dev.grft.cli.Main "$jar" ${program[@]+"${program[@]}"})
-if [[ $master == k8s* && $deploy_mode == cluster && $(given spark.kubernetes.submission.waitAppCompletion) != false ]]; then
+if [[ $master == k8s* && $deploy_mode == cluster && $(given spark.kubernetes.submission.waitAppCompletion) != false &&
+  ! " ${spark[*]-} " =~ ' '--(kill|status)' ' ]]; then
   # shellcheck source=jobs/submit/kubernetes.sh
   source "$root/jobs/submit/kubernetes.sh"
 fi

@@ -11,12 +11,12 @@ pod=${namespace:-default}:$pod
 
 "${submit[@]}" "${spark[@]}" "${run[@]}" &
 client=$!
-trap 'kill -TERM $client 2>/dev/null || true' TERM HUP INT # all as TERM: a shell starts its background processes deaf to INT
+trap 'kill -TERM "$client" 2>/dev/null || true' TERM HUP INT # all as TERM: a shell starts its background processes deaf to INT
 code=0
-wait $client || code=$?
-while kill -0 $client 2>/dev/null; do # a signal ends the waiting before the process
+wait "$client" || code=$?
+while kill -0 "$client" 2>/dev/null; do # a signal ends the waiting before the process
   code=0
-  wait $client || code=$?
+  wait "$client" || code=$?
 done
 trap - TERM HUP INT
 ((code == 0)) || exit "$code"
@@ -27,8 +27,8 @@ code=$(awk -v template="$(given spark.kubernetes.driver.podTemplateContainerName
   / exit code: / && (code == "" || name == template || name == "driver" || name == "spark-kubernetes-driver") { code = $NF }
   END { print code }' <<<"${state//$'\t'/ }")
 if [[ ! $code =~ ^[0-9]+$ ]]; then
-  printf '%s\nsubmit.sh: the pod %s has no exit code of the driver: it was deleted or evicted; run the same command again to resume\n' \
-    "$state" "$pod" >&2
+  printf '%s\nsubmit.sh: the exit code of the driver is unknown: its pod %s was deleted or evicted, or cannot be read; %s\n' \
+    "$state" "$pod" 'run the same command again to resume' >&2
   exit 4
 fi
 exit "$code"

@@ -95,8 +95,8 @@ class KubernetesIT {
         Path log = folder.resolve("submit.log");
         for (int code : new int[] {0, 5}) {
             try (KubernetesApi api = new KubernetesApi(code)) {
-                int exit =
-                        submit(api, SETTINGS, log, Map.of("GRFT_JOB_JAR", "local:///opt/grft/job.jar"), List.of("train"));
+                int exit = submit(
+                        api, SETTINGS, log, Map.of("GRFT_JOB_JAR", "local:///opt/grft/job.jar"), List.of("train"));
 
                 assertThat(exit).as(Files.readString(log)).isEqualTo(code);
                 assertThat(rights("grft-submit")).containsAll(api.asked());

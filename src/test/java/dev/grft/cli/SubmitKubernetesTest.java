@@ -28,9 +28,7 @@ class SubmitKubernetesTest {
 
     private void client(String commands) throws Exception {
         Path program = Files.createDirectories(folder.resolve("spark/bin")).resolve("spark-submit");
-        Files.writeString(
-                program,
-                """
+        Files.writeString(program, """
                 #!/bin/bash
                 printf '%s\\n' "$@" >>"$SPARK_HOME/words"
                 [[ " $* " != *' --status '* ]] || exec cat "$SPARK_HOME/state" >&2
@@ -80,7 +78,9 @@ class SubmitKubernetesTest {
             state("driver " + code);
             assertThat(submitted("--spark-conf", "conf/spark/kubernetes.conf")).isEqualTo(code + ": ");
         }
-        assertThat(words()).containsPattern("--status\ngrft:grft-[-0-9a-f]+-driver\n").contains("local:///job.jar\ntrain\n--force\n");
+        assertThat(words())
+                .containsPattern("--status\ngrft:grft-[-0-9a-f]+-driver\n")
+                .contains("local:///job.jar\ntrain\n--force\n");
     }
 
     @Test
@@ -104,7 +104,8 @@ class SubmitKubernetesTest {
     void aPodThatIsGoneIsALostDriver() throws Exception {
         Files.writeString(folder.resolve("spark/state"), "Application not found.\n");
         assertThat(submitted("--deploy-mode", "cluster"))
-                .startsWith("4: Application not found.\nsubmit.sh: the pod default:grft-")
+                .startsWith(
+                        "4: Application not found.\nsubmit.sh: the exit code of the driver is unknown: its pod default:grft-")
                 .endsWith("run the same command again to resume\n");
         state("driver");
         assertThat(submitted("--deploy-mode", "cluster")).startsWith("4: ");
@@ -116,10 +117,13 @@ class SubmitKubernetesTest {
         client("exit 1");
         assertThat(submitted("--deploy-mode", "cluster")).isEqualTo("1: ");
         client("exit 0");
-        assertThat(submitted("--deploy-mode", "cluster", "--conf", "spark.kubernetes.submission.waitAppCompletion=false"))
+        assertThat(submitted(
+                        "--deploy-mode", "cluster", "--conf", "spark.kubernetes.submission.waitAppCompletion=false"))
                 .isEqualTo("0: ");
         assertThat(submitted("--deploy-mode", "client")).isEqualTo("0: ");
         assertThat(words()).doesNotContain("--status");
+        assertThat(submitted("--deploy-mode", "cluster", "--kill", "grft:x")).isEqualTo("0: ");
+        assertThat(words()).contains("--kill").doesNotContain("--status");
     }
 
     @Test
@@ -132,7 +136,9 @@ class SubmitKubernetesTest {
             for (int i = 0; i < 200 && !Files.exists(waits); i++) {
                 Thread.sleep(50);
             }
-            new ProcessBuilder("kill", "-" + signal, Long.toString(process.pid())).start().waitFor();
+            new ProcessBuilder("kill", "-" + signal, Long.toString(process.pid()))
+                    .start()
+                    .waitFor();
             assertThat(ended(process)).as(signal).isEqualTo("143: told\n");
         }
         assertThat(words()).doesNotContain("--status");

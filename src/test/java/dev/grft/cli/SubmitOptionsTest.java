@@ -155,7 +155,8 @@ class SubmitOptionsTest {
 
     @Test
     void onAnotherSystemOnlyAClusterComputes() throws Exception {
-        Path uname = Files.writeString(Files.createDirectories(folder.resolve("bin")).resolve("uname"), "#!/bin/sh\necho Darwin\n");
+        Path uname = Files.writeString(
+                Files.createDirectories(folder.resolve("bin")).resolve("uname"), "#!/bin/sh\necho Darwin\n");
         assertThat(uname.toFile().setExecutable(true)).isTrue();
         Map<String, String> darwin =
                 Map.of("GRFT_JOB_JAR", "job.jar", "PATH", uname.getParent() + ":" + System.getenv("PATH"));
