@@ -155,11 +155,14 @@ public final class LoraTuning extends AdditionTuning {
                 long begin = first / each * length;
                 for (int w = 0; w < each; w += PIECE) {
                     float[] factors = new float[(int) Math.min(PIECE * BITS, length - (long) w * BITS)];
-                    for (int i = 0; i < factors.length; i++) {
-                        factors[i] = ((int) words[first + w + i / BITS] >> i % BITS & 1) * enlarged;
+                    for (int from = 0, word = first + w; from < factors.length; from += BITS, word++) {
+                        int bits = (int) words[word];
+                        int to = Math.min(from + BITS, factors.length);
+                        for (int i = from; i < to; i++, bits >>= 1) {
+                            factors[i] = (bits & 1) * enlarged;
+                        }
                     }
-                    long from = begin + (long) w * BITS;
-                    mask.view(from, factors.length).write(factors);
+                    mask.view(begin + (long) w * BITS, factors.length).write(factors);
                 }
             }
             return mask;
