@@ -26,8 +26,9 @@ import org.apache.hadoop.fs.Path;
  * <pre>
  *   directory, name, version, commit; the directory as the run called it
  *   manifest      manifest.json; of a comparison that of its first run
- *   data          data.json, and of each predict-HASH.json its data
+ *   data          data.json, and of the latest 20 predict-HASH.json their data
  *   broken        of broken-images.json and these, by set: path, images, count, and the first 100 as [name, reason]
+ *   earlier       how many predict-HASH.json are older than these
  *   methods       of each: name, main, metrics, evaluation (its numbers), calibration, confusion, history, mistakes; of another
  *                 task than single-label results in place of confusion, and of values no calibration
  *   rates         rates.json of each method
@@ -40,6 +41,7 @@ public final class Report {
     public static final String NAME = "report.html";
 
     private static final int BROKEN = 100;
+    private static final int OUTPUTS = 20; // a directory may have thousands, with up to 10,000 broken images each
     private static final Pattern PREDICTED = Pattern.compile("predict-[0-9a-f]{16}\\.json");
     private static final ObjectMapper MAPPER = new ObjectMapper();
 
@@ -76,9 +78,13 @@ public final class Report {
         json("comparison.json").ifPresent(comparison -> root.set("comparison", comparison));
         json("data.json").ifPresent(data -> root.set("data", data));
         json("broken-images.json").ifPresent(broken -> root.set("broken", broken(broken)));
-        storage.list(directory).stream()
+        List<Path> predicted = storage.latestFirst(directory).stream()
                 .filter(file -> PREDICTED.matcher(file.getName()).matches())
-                .forEach(file -> addPredicted(root, parsed(file)));
+                .toList();
+        predicted.stream().limit(OUTPUTS).forEach(file -> addPredicted(root, parsed(file)));
+        if (predicted.size() > OUTPUTS) {
+            root.put("earlier", predicted.size() - OUTPUTS);
+        }
         JsonNode metrics = json("metrics.json").orElse(MAPPER.createObjectNode());
         JsonNode manifest = manifest();
         root.set("manifest", manifest);

@@ -255,6 +255,7 @@
         for (const note of set.notes || []) parts.push(h("p", {}, note));
       }
     }
+    if (data.earlier) parts.push(h("p", {}, `${whole(data.earlier)} earlier outputs of predict are left out; the files predict-….json have them.`));
     const labeled = sets.filter(([, set]) => Object.keys(set.classes).length > 0);
     if (labeled.length > 0) {
       const names = [...new Set(labeled.flatMap(([, set]) => Object.keys(set.classes)))];

@@ -17,6 +17,7 @@ import dev.grft.UserError;
 import dev.grft.checkpoint.artifact.SelectionFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -239,6 +240,30 @@ class ReportTest {
         assertThat(data.at("/broken/predict out/first").toString()).isEqualTo("[[\"y\",\"empty\"]]");
         assertThat(data.at("/selection/again/0/jaccard").asDouble()).isEqualTo(1.0 / 3, within(1e-12));
         assertThat(data.at("/manifest/seed").asInt()).isEqualTo(7);
+    }
+
+    @Test
+    void onlyTheLatestOutputsOfPredictAreShown() throws Exception {
+        write("metrics.json", "{\"grft\": {}}");
+        for (int i = 0; i < 23; i++) {
+            String name = String.format("predict-%016x.json", 99 - i);
+            write(
+                    name,
+                    i < 3
+                            ? "no JSON: it is not read"
+                            : "{\"output\": \"out" + i
+                                    + "\", \"data\": {}, \"broken\": {\"images\": 1, \"count\": 0, \"broken\": {}}}");
+            Files.setLastModifiedTime(folder.resolve(name), FileTime.fromMillis(1_000_000 + 1000 * i));
+        }
+
+        JsonNode data = data();
+
+        assertThat(data.path("data").fieldNames())
+                .toIterable()
+                .hasSize(20)
+                .startsWith("predict out22", "predict out21")
+                .endsWith("predict out3");
+        assertThat(data.path("earlier").asInt()).isEqualTo(3);
     }
 
     @Test

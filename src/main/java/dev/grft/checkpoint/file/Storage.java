@@ -16,6 +16,7 @@ import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.security.MessageDigest;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Objects;
 import java.util.SortedMap;
@@ -389,32 +390,34 @@ public final class Storage {
 
     /** Returns what is in a directory, sorted by name, temporary files left out; empty if it is missing. */
     public List<Path> list(Path directory) {
-        try {
-            return Arrays.stream(files(directory).listStatus(directory))
-                    .map(FileStatus::getPath)
-                    .filter(path -> !path.getName().startsWith(OwnNames.TEMPORARY))
-                    .sorted()
-                    .toList();
-        } catch (FileNotFoundException e) {
-            return List.of();
-        } catch (IOException e) {
-            throw Failures.of(directory, "read", e);
-        }
+        return statuses(directory).map(FileStatus::getPath).sorted().toList();
+    }
+
+    /** Returns the same, the latest first. */
+    public List<Path> latestFirst(Path directory) {
+        return statuses(directory)
+                .sorted(Comparator.comparingLong(FileStatus::getModificationTime)
+                        .reversed()
+                        .thenComparing(FileStatus::getPath))
+                .map(FileStatus::getPath)
+                .toList();
     }
 
     /** Returns the sizes of the files in a directory, in bytes, by name, temporary files left out; empty if it is missing. */
     public SortedMap<String, Long> sizes(Path directory) {
         SortedMap<String, Long> sizes = new TreeMap<>();
+        statuses(directory)
+                .filter(FileStatus::isFile)
+                .forEach(file -> sizes.put(file.getPath().getName(), file.getLen()));
+        return sizes;
+    }
+
+    private Stream<FileStatus> statuses(Path directory) {
         try {
-            for (FileStatus file : files(directory).listStatus(directory)) {
-                String name = file.getPath().getName();
-                if (file.isFile() && !name.startsWith(OwnNames.TEMPORARY)) {
-                    sizes.put(name, file.getLen());
-                }
-            }
-            return sizes;
+            return Arrays.stream(files(directory).listStatus(directory))
+                    .filter(file -> !file.getPath().getName().startsWith(OwnNames.TEMPORARY));
         } catch (FileNotFoundException e) {
-            return sizes;
+            return Stream.empty();
         } catch (IOException e) {
             throw Failures.of(directory, "read", e);
         }

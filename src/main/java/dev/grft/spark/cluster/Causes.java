@@ -129,6 +129,13 @@ public final class Causes {
         return false;
     }
 
+    /** Returns what a failure says, and its reason if that is not in it: a {@link UserError} has it. */
+    public static String said(Throwable failure) {
+        String message = String.valueOf(failure.getMessage());
+        String first = first(failure);
+        return failure instanceof UserError || message.contains(first) ? message : message + ": " + first;
+    }
+
     /** Returns the first line of what the innermost cause says. */
     public static String first(Throwable failure) {
         Throwable cause = failure;

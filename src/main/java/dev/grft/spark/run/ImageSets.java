@@ -9,6 +9,7 @@ import dev.grft.data.Labels;
 import dev.grft.data.PassedOver;
 import dev.grft.data.Preprocess;
 import dev.grft.report.Progress;
+import dev.grft.spark.cluster.Causes;
 import dev.grft.spark.cluster.Closing;
 import dev.grft.spark.cluster.Gauges;
 import dev.grft.spark.images.FrameSource;
@@ -242,15 +243,22 @@ final class ImageSets implements AutoCloseable {
         passedOver.notes().stream().limit(NOTES).forEach(note -> progress.say("note: %s", note));
     }
 
-    /** Reports the broken ones of the images that were labeled into an output, and refuses them if they are too many. */
+    /** Reports the broken ones of the images that were read before the labeling failed, and refuses them if they are too many. */
     void checkPredicted(Settings settings, String output, String path, BrokenImages broken, PassedOver passedOver) {
         sayNotes(passedOver);
-        directory.reportPredicted(output, path, broken, null);
+        reportPredicted(output, path, broken, null);
         broken.check(settings.data().maxBroken(), path);
     }
 
-    /** Reports all images that were labeled into an output. */
-    void describePredicted(String output, String path, BrokenImages broken, PassedOver passedOver) {
+    /** Reports all images that were labeled into an output, and refuses them if too many are broken. */
+    void describePredicted(Settings settings, String output, String path, BrokenImages broken, PassedOver passedOver) {
+        sayNotes(passedOver);
+        try {
+            broken.check(settings.data().maxBroken(), path);
+        } catch (UserError e) {
+            reportPredicted(output, path, broken, null);
+            throw e;
+        }
         Inputs found = unlabeled.get(path);
         if (found != null) {
             datasets.images(found, null, broken.total(), null);
@@ -265,7 +273,17 @@ final class ImageSets implements AutoCloseable {
         summary.put("passedOverBy", passedOver.reasons());
         summary.put("notes", passedOver.notes());
         summary.put("classes", Map.of());
-        directory.reportPredicted(output, path, broken, summary);
+        reportPredicted(output, path, broken, summary);
+    }
+
+    /** Reports to the run directory, which may be read-only: the table counts, and hours of labeling do not end with an error here. */
+    private void reportPredicted(
+            String output, String path, BrokenImages broken, @Nullable Map<String, Object> summary) {
+        try {
+            directory.reportPredicted(output, path, broken, summary);
+        } catch (RuntimeException e) {
+            progress.say("note: the images of %s are not reported in the run directory: %s", output, Causes.said(e));
+        }
     }
 
     /**

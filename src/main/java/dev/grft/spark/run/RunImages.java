@@ -117,7 +117,7 @@ public final class RunImages {
     }
 
     /**
-     * Reports the broken ones of the images at a path that were labeled into an output, and what may be a mistake.
+     * Reports the broken ones of the images at a path that were read before the labeling into an output failed, and what may be a mistake.
      *
      * @throws UserError if more than {@code data.maxBroken} are broken
      */
@@ -125,9 +125,13 @@ public final class RunImages {
         sets.checkPredicted(settings, output, path, broken, passedOver);
     }
 
-    /** Writes down how many images at a path were labeled into an output, broken and ignored. */
+    /**
+     * Reports how many images at a path were labeled into an output, broken and ignored, and what may be a mistake.
+     *
+     * @throws UserError if more than {@code data.maxBroken} are broken
+     */
     public void describePredicted(String output, String path, BrokenImages broken, PassedOver passedOver) {
-        sets.describePredicted(output, path, broken, passedOver);
+        sets.describePredicted(settings, output, path, broken, passedOver);
     }
 
     /** Returns the snapshots of the tables among the training images, by what {@code data.train} calls them. */

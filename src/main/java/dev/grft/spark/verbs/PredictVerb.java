@@ -408,7 +408,6 @@ final class PredictVerb extends Verb {
             PassedOver passed = new PassedOver();
             passed.add(source.passedOver());
             ImageReader.noteTurned(passed, leftTurned.value());
-            run.images().checkPredicted(output, images, broken, passed);
             run.images().describePredicted(output, images, broken, passed);
             if (broken.count() == broken.total()) {
                 throw new UserError(

@@ -340,6 +340,34 @@ class PredictTest extends OnTiny {
     }
 
     @Test
+    void aTableIsKeptIfTheRunDirectoryCannotBeWritten() throws Exception {
+        Files.writeString(images.resolve("green/5.png"), "no image");
+        Path file = Files.writeString(folder.resolve("file"), "in the place of a run directory");
+        List<String> sets = shared.sets(file, "data.maxBroken=0.02");
+
+        Printed printed = Tiny.does(
+                spark,
+                sets,
+                false,
+                verbs -> verbs.predict(images.toString(), output.toString(), List.of(trained.toString())));
+
+        assertThat(printed.err())
+                .containsOnlyOnce("note: the images of " + output + " are not reported in the run directory: " + file)
+                .contains("predicted 59 images into " + output);
+        assertThat(names()).hasSize(59);
+        assertThat(note().path("brokenImages").fieldNames()).toIterable().containsExactly("green/5.png");
+        Path other = folder.resolve("other");
+        sets.set(sets.indexOf("data.maxBroken=0.02"), "data.maxBroken=0.01");
+        assertThatThrownBy(() -> Tiny.does(
+                        spark,
+                        sets,
+                        false,
+                        verbs -> verbs.predict(images.toString(), other.toString(), List.of(trained.toString()))))
+                .isInstanceOf(UserError.class)
+                .hasMessageContaining("data.maxBroken allows 1.0 %");
+    }
+
+    @Test
     void tooManyBrokenImagesEndTheJobAndLeaveWhatWasThere() throws Exception {
         predict(images, false);
         List<String> before = names();
