@@ -31,6 +31,9 @@ public final class Metrics {
     /** The task of a method, if images do not show one class each; a key of its object. */
     public static final String TASK = "task";
 
+    /** How many test images a method was measured on; a key of its object, absent if its delta is not evaluated. */
+    static final String MEASURED = "test_images";
+
     private static final ObjectMapper MAPPER = new ObjectMapper();
 
     private final Storage storage;
@@ -75,9 +78,10 @@ public final class Metrics {
         return node;
     }
 
-    /** Removes from a method's object what the last evaluation has put there, of which not every one has all. */
+    /** Removes from a method's object what the last evaluation has put there: of another delta, or one of which not every one has all. */
     public static void forget(ObjectNode node) {
-        node.remove(List.of(TASK, NOTE, "test_images", "protocol"));
+        node.remove(List.of(TASK, NOTE, "protocol", "trained", "share", "trained_without_head", "share_without_head"));
+        node.remove(List.of(MEASURED, "delta_bytes"));
         for (Measure measure : Measure.values()) {
             node.remove(measure.key());
         }

@@ -121,7 +121,8 @@ public final class Report {
         if (folder.isEmpty() && !name.equals(main) && !name.equals("pretrain")) {
             return node; // what lies in the directory itself is another method's
         }
-        json(folder + "evaluation.json").ifPresent(evaluation -> {
+        boolean measured = metrics.has(Metrics.MEASURED); // else the files are of a delta before this one
+        json(folder + "evaluation.json").filter(evaluation -> measured).ifPresent(evaluation -> {
             if (Metrics.task(evaluation) == Task.SINGLE_LABEL) {
                 node.set("confusion", Confusion.of(evaluation));
             } else {
@@ -145,7 +146,7 @@ public final class Report {
                             history.path(1).toString(),
                             () -> history.existing().stream().flatMap(file -> history.lines(file).stream())));
         }
-        json(folder + "mistakes.json").ifPresent(mistakes -> node.set("mistakes", mistakes));
+        json(folder + "mistakes.json").filter(mistakes -> measured).ifPresent(mistakes -> node.set("mistakes", mistakes));
         return node;
     }
 

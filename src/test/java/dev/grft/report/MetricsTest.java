@@ -75,11 +75,12 @@ class MetricsTest {
     void anEvaluationLeavesNothingOfAnEarlierOne() {
         Metrics metrics = metrics();
         metrics.measured("grft", Task.MULTI_LABEL, Map.of(Measure.MAP, 0.5, Measure.TUNED_MICRO_F1, 0.25))
-                .put("trained", 5);
+                .put("trained", 5)
+                .put("steps", 9);
 
         ObjectNode node = metrics.measured("grft", Task.SINGLE_LABEL, Map.of(Measure.ACCURACY, 0.5));
 
-        assertThat(node.toString()).isEqualTo("{\"trained\":5,\"accuracy\":0.5}");
+        assertThat(node.toString()).isEqualTo("{\"steps\":9,\"accuracy\":0.5}");
     }
 
     @Test

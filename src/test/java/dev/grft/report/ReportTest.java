@@ -205,7 +205,10 @@ class ReportTest {
     @Test
     void aRunIsToldByItsFiles() throws Exception {
         write("manifest.json", "{\"seed\": 7, \"settings\": {\"tuning\": {\"method\": \"grft\"}}}");
-        write("metrics.json", "{\"linear\": {\"accuracy\": 0.25}, \"grft\": {\"accuracy\": 0.5}, \"gone\": {}}");
+        write(
+                "metrics.json",
+                "{\"linear\": {\"accuracy\": 0.25, \"test_images\": 4}, \"grft\": {\"accuracy\": 0.5, \"test_images\": 4},"
+                        + " \"gone\": {}}");
         write("evaluation.json", "{\"loss\": 1.5, \"classes\": {\"a\": {}}, \"confusion\": [[2]]}");
         write("linear/evaluation.json", "{\"loss\": 2.5, \"classes\": {\"a\": {}}, \"confusion\": [[3]]}");
         write("mistakes.json", "[{\"id\": 1}]");
@@ -243,6 +246,19 @@ class ReportTest {
     }
 
     @Test
+    void theEvaluationOfADeltaThatWasReplacedIsNotShown() throws Exception {
+        write("manifest.json", "{\"settings\": {\"tuning\": {\"method\": \"grft\"}}}");
+        write("metrics.json", "{\"grft\": {\"steps\": 9}}");
+        write("evaluation.json", "{\"loss\": 1.5, \"classes\": {\"a\": {}}, \"confusion\": [[2]]}");
+        write("mistakes.json", "[{\"id\": 1}]");
+
+        JsonNode grft = data().path("methods").get(0);
+
+        assertThat(grft.path("metrics").path("steps").asInt()).isEqualTo(9);
+        assertThat(grft.fieldNames()).toIterable().doesNotContain("evaluation", "confusion", "mistakes");
+    }
+
+    @Test
     void onlyTheLatestOutputsOfPredictAreShown() throws Exception {
         write("metrics.json", "{\"grft\": {}}");
         for (int i = 0; i < 23; i++) {
@@ -269,7 +285,7 @@ class ReportTest {
     @Test
     void namesCannotLeaveTheBlockOfData() throws Exception {
         ObjectNode metrics = MAPPER.createObjectNode();
-        metrics.putObject("grft").put("note", HOSTILE);
+        metrics.putObject("grft").put("note", HOSTILE).put("test_images", 1);
         write("metrics.json", metrics.toString());
         write("manifest.json", "{\"settings\": {\"tuning\": {\"method\": \"grft\"}}}");
         ObjectNode evaluation = MAPPER.createObjectNode();

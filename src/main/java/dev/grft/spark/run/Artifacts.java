@@ -92,6 +92,32 @@ public final class Artifacts {
         return artifact;
     }
 
+    /**
+     * Writes an artifact. Until {@link #artifact} notes its inputs, it counts as made of none: if the application ends in between, nobody
+     * takes it for what was there before.
+     */
+    public void replace(Path path, Runnable write) {
+        requireClaim.run();
+        directory.unmade(path);
+        write.run();
+    }
+
+    /**
+     * Writes what a method has trained. If it is not what was there before, what was measured of that counts no more.
+     *
+     * @param path {@code evaluation.json} lies beside it
+     */
+    public void replaceTrained(Path path, String method, Runnable write) {
+        String before = directory.isNoted(path) ? storage.sha256(path) : "";
+        replace(path, write);
+        if (!storage.sha256(path).equals(before)) { // else it is not evaluated again
+            directory.unmade(Storage.beside(path, "evaluation.json"));
+            Metrics metrics = metrics();
+            Metrics.forget(metrics.of(method));
+            metrics.write();
+        }
+    }
+
     /** Notes a file that was made now without {@link #artifact}: outside the run directory, or written each time. */
     public void made(String path) {
         made(path, -1, null);

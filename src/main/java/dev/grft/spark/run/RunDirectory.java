@@ -89,6 +89,19 @@ public final class RunDirectory {
         return inputs.equals(inputs().get(key(artifact))) && storage.exists(artifact);
     }
 
+    /** Returns whether it is noted of what inputs an artifact was made, and the artifact is there. */
+    boolean isNoted(Path artifact) {
+        return inputs().containsKey(key(artifact)) && storage.exists(artifact);
+    }
+
+    /** Removes the note of what inputs an artifact was made; before another one takes its place. */
+    void unmade(Path artifact) {
+        Map<String, String> all = new TreeMap<>(inputs());
+        if (all.remove(key(artifact)) != null) {
+            write(path("inputs.json"), all);
+        }
+    }
+
     /** Notes of what inputs an artifact was made; after it was written. */
     void made(Path artifact, String inputs) {
         Map<String, String> all = new TreeMap<>(inputs());

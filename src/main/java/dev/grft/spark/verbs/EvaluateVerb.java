@@ -81,8 +81,10 @@ final class EvaluateVerb extends Verb {
         Predictions predictions = new Predictions(labels, images.broken().total());
         run.inference(delta).measure(images, meter, measures, predictions::add);
         double seconds = meter.seconds();
-        writeForPeople(path.getParent(), predictions, images);
-        session.storage().writeAtomically(path, measures.json(method, images.digest(), note));
+        run.artifacts().replace(path, () -> {
+            writeForPeople(path.getParent(), predictions, images);
+            session.storage().writeAtomically(path, measures.json(method, images.digest(), note));
+        });
 
         long backbone = run.models().pretrained().config().backboneParameters();
         long head = (long) delta.headWeight().length + delta.headBias().length;

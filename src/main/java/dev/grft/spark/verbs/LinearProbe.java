@@ -78,8 +78,7 @@ final class LinearProbe extends Verb {
                         Method.LINEAR.word(),
                         Config.toYaml(run.images().settled()),
                         Provenance.json(run, images.digest(), images.labels().standard(), null)));
-        session.requireClaim();
-        file.write(session.hadoop(), path);
+        run.artifacts().replaceTrained(path, Method.LINEAR.word(), () -> file.write(session.hadoop(), path));
         if (run.directory().isOf(Method.LINEAR.word())) {
             Provenance.writeManifest(
                     run, images.digest(), run.models().pretrained().sha256());

@@ -135,8 +135,9 @@ final class PretrainVerb extends Verb {
         fold(labels, trained, false);
         Checkpoint model =
                 Checkpoint.of(path.toString(), architecture(), config, trained, preprocess.recipe(), labels.names());
-        session.requireClaim();
-        model.save(session.hadoop(), path.toString(), dtype(settings.model().saveType()));
+        Dtype type = dtype(settings.model().saveType());
+        run.artifacts()
+                .replaceTrained(path, "pretrain", () -> model.save(session.hadoop(), path.toString(), type));
         Provenance.writeManifest(run, images.digest(), session.storage().sha256(path));
         Metrics metrics = run.artifacts().metrics();
         metrics.of("pretrain").put("parameters", config.parameters());
@@ -191,7 +192,8 @@ final class PretrainVerb extends Verb {
             Inference.of(run.engine(model.config()), model, preprocess, delta)
                     .measure(images, meter, measures, judgment -> {});
         }
-        session.storage().writeAtomically(measured, measures.json("pretrain", images.digest(), null));
+        String json = measures.json("pretrain", images.digest(), null);
+        run.artifacts().replace(measured, () -> session.storage().writeAtomically(measured, json));
         Metrics metrics = run.artifacts().metrics();
         metrics.measured("pretrain", labels.task(), measures.values()).put("test_images", images.count());
         metrics.phase("pretrain", "evaluate", meter.seconds());

@@ -83,7 +83,7 @@ final class RatesVerb extends Verb {
                     .add(smooth[i]);
         }
         String text = node.toPrettyString();
-        session.storage().writeAtomically(path, text);
+        run.artifacts().replace(path, () -> session.storage().writeAtomically(path, text));
         return text;
     }
 

@@ -66,8 +66,7 @@ final class SelectVerb extends Verb {
     private SelectionFile makeSelection(Path path) {
         Scored scored = run.artifacts().once(scoreInputs(), Scored.class, this::score);
         SelectionFile file = file(select(scored.scores, budget()), scored.scores);
-        session.requireClaim();
-        file.write(session.hadoop(), path);
+        run.artifacts().replace(path, () -> file.write(session.hadoop(), path));
         run.artifacts().phase(Method.GRFT.word(), "select", scored.seconds);
         long backbone = file.backboneParameters();
         session.progress()
@@ -140,8 +139,7 @@ final class SelectVerb extends Verb {
                     Images images = all.half(settings.run().seed(), which);
                     Scores scores = scored(images, all.labels(), "select: half " + (which + 1)).scores;
                     SelectionFile file = file(Selection.none(), scores);
-                    session.requireClaim();
-                    file.write(session.hadoop(), path);
+                    run.artifacts().replace(path, () -> file.write(session.hadoop(), path));
                     return file;
                 })
                 .scores();
@@ -168,8 +166,7 @@ final class SelectVerb extends Verb {
                         sums, () -> run.models().pretrained().merged(delta).tensors());
             }
             SelectionFile file = file(select(scores, budget()), scores);
-            session.requireClaim();
-            file.write(session.hadoop(), path);
+            run.artifacts().replace(path, () -> file.write(session.hadoop(), path));
             run.artifacts().phase(Method.GRFT.word(), "select " + part, meter.seconds());
             long kept = file.selection().count()
                     - file.selection().without(delta.selection()).count();
@@ -280,8 +277,7 @@ final class SelectVerb extends Verb {
                             run.models().pretrained().sha256(),
                             Config.toYaml(settings),
                             Provenance.json(run, run.images().training().digest()));
-                    session.requireClaim();
-                    file.write(session.hadoop(), path);
+                    run.artifacts().replace(path, () -> file.write(session.hadoop(), path));
                     run.artifacts().phase(Method.GPS.word(), "select", largest.seconds);
                     return file;
                 })

@@ -220,14 +220,7 @@ final class TrainVerb extends Verb {
                                 images.labels().standard(),
                                 choice == null ? null : choice.split()),
                         thresholds));
-        String before = session.storage().exists(path) ? session.storage().sha256(path) : "";
-        session.requireClaim();
-        file.write(session.hadoop(), path);
-        if (!session.storage().sha256(path).equals(before)) { // else it is not evaluated again
-            Metrics metrics = run.artifacts().metrics();
-            Metrics.forget(metrics.of(method.word()));
-            metrics.write();
-        }
+        run.artifacts().replaceTrained(path, method.word(), () -> file.write(session.hadoop(), path));
         if (run.directory().isOf(method.word())) {
             Provenance.writeManifest(
                     run, images.digest(), run.models().pretrained().sha256());

@@ -99,13 +99,15 @@ public final class Verbs {
                 Integer.toString(run.settings().model().imageSize()),
                 run.settings().model().saveType());
         run.artifacts().artifact(path, inputs, force, () -> path, () -> {
-            session.requireClaim();
-            MergedFile.write(
-                    session.hadoop(),
-                    run.directory().toString(),
-                    pretrained,
-                    file.delta(),
-                    PretrainVerb.dtype(run.settings().model().saveType()));
+            run.artifacts()
+                    .replace(
+                            path,
+                            () -> MergedFile.write(
+                                    session.hadoop(),
+                                    run.directory().toString(),
+                                    pretrained,
+                                    file.delta(),
+                                    PretrainVerb.dtype(run.settings().model().saveType())));
             session.progress().say("merged into %s", path);
             return path;
         });

@@ -128,6 +128,46 @@ class ResumeTest extends OnSpark {
                 .toList();
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"grft", "linear"})
+    void aDeltaThatWasWrittenAndNotNotedIsNotTakenForTheOneBefore(String method) throws Exception {
+        String tuning = "tuning.method=" + method;
+        List<String> other =
+                List.of(tuning, method.equals("linear") ? "probe.learningRate=0.02" : "training.learningRate=0.001");
+        directory = folder.resolve("several");
+        train(directory, tuning);
+        Map<String, String> first = Tiny.tensors(directory.resolve("delta.safetensors"));
+        evaluate(tuning);
+        String metrics = Files.readString(directory.resolve("metrics.json"));
+        assertThat(metrics).contains("\"accuracy\"", "\"trained\"");
+        Files.writeString(directory.resolve("metrics.json"), "{"); // which ends a verb after the delta is written
+        assertThatThrownBy(() -> train(directory, other.toArray(String[]::new)))
+                .hasMessageContaining("metrics.json: is not valid JSON");
+        Files.writeString(directory.resolve("metrics.json"), metrics);
+        assertThat(Tiny.tensors(directory.resolve("delta.safetensors"))).isNotEqualTo(first);
+
+        assertThat(train(directory, other.toArray(String[]::new)).err()).doesNotContain("delta.safetensors is up to date");
+        assertThat(Files.readString(directory.resolve("metrics.json"))).doesNotContain("\"accuracy\"", "\"trained\"");
+
+        Files.writeString(directory.resolve("metrics.json"), "{");
+        assertThatThrownBy(() -> train(directory, tuning)).hasMessageContaining("metrics.json: is not valid JSON");
+        Files.delete(directory.resolve("metrics.json"));
+        assertThat(train(directory, other.toArray(String[]::new)).err()).doesNotContain("delta.safetensors is up to date");
+        assertThat(train(directory, tuning).err()).doesNotContain("delta.safetensors is up to date");
+        assertThat(Tiny.tensors(directory.resolve("delta.safetensors"))).isEqualTo(first);
+        assertThat(evaluate(tuning).err()).doesNotContain("evaluation.json is up to date");
+        assertThat(Files.readString(directory.resolve("metrics.json"))).contains("\"accuracy\"");
+    }
+
+    private Printed evaluate(String... more) {
+        Path train = shared.resolve("train");
+        return Tiny.does(
+                spark,
+                Tiny.sets(shared.resolve("pretrained"), train, train, directory, more),
+                false,
+                Verbs::evaluate);
+    }
+
     @Test
     void anInterruptedTrainingGoesOnToTheSameBits() throws Exception {
         Printed printed = train(directory);
