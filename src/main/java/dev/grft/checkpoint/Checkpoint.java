@@ -10,6 +10,9 @@ import dev.grft.checkpoint.file.Tensor;
 import dev.grft.checkpoint.file.Tensors;
 import dev.grft.data.ImageRecipe;
 import dev.grft.data.Sha256;
+import dev.grft.vit.Activation;
+import dev.grft.vit.Pooling;
+import dev.grft.vit.Variant;
 import dev.grft.vit.VitConfig;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -301,6 +304,27 @@ public final class Checkpoint {
     /** Returns sentences that say what of the file is not the model: prefixes that were taken off, tensors of an optimizer. */
     public List<String> notes() {
         return notes;
+    }
+
+    /**
+     * Returns what tells this model from others for all that is computed with it: its SHA-256, and what only {@code config.json} tells of the
+     * network, unless that is as in a plain ViT.
+     */
+    public String identity() {
+        Variant form = config.variant();
+        boolean plain = config.heads() * 64 == config.width()
+                && config.epsilon() == (names == NameMap.TRANSFORMERS ? 1e-12 : 1e-6) // their defaults
+                && form.activation() == Activation.GELU
+                && form.pooling() == Pooling.CLASS_TOKEN;
+        return plain
+                ? sha256()
+                : String.join(
+                        " ",
+                        sha256(),
+                        Integer.toString(config.heads()),
+                        Double.toString(config.epsilon()),
+                        form.activation().name(),
+                        form.pooling().name());
     }
 
     /**

@@ -58,7 +58,7 @@ final class EvaluateVerb extends Verb {
         String inputs = Inputs.digest(
                 "evaluate",
                 session.storage().sha256(deltaPath),
-                run.models().pretrained().sha256(),
+                run.models().pretrained().identity(),
                 run.images().testListing(),
                 run.images().preprocess().toString(),
                 Config.fingerprint(

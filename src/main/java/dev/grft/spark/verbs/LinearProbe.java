@@ -180,7 +180,7 @@ final class LinearProbe extends Verb {
     private String featureInputs() {
         return Inputs.digest(
                 "features",
-                run.models().pretrained().sha256(),
+                run.models().pretrained().identity(),
                 run.images().trainingListing(),
                 run.images().preprocess().toString(),
                 Config.fingerprint(

@@ -285,7 +285,7 @@ final class PredictVerb extends Verb {
         List<String> parts = new ArrayList<>(List.of(
                 "predict",
                 images,
-                run.models().pretrained().sha256(),
+                run.models().pretrained().identity(),
                 run.images().preprocess().toString(),
                 Config.fingerprint(
                         settings,

@@ -74,7 +74,7 @@ final class PretrainVerb extends Verb {
                 "pretrain",
                 settings.model().pretrained() == null
                         ? ""
-                        : run.models().pretrained().sha256(),
+                        : run.models().pretrained().identity(),
                 run.images().trainingListing(),
                 preprocess().toString(),
                 Config.fingerprint(

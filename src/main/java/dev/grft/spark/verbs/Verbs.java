@@ -94,7 +94,7 @@ public final class Verbs {
         String inputs = Inputs.digest(
                 "merge",
                 session.storage().sha256(deltaPath),
-                pretrained.sha256(),
+                pretrained.identity(),
                 pretrained.recipe().toString(),
                 Integer.toString(run.settings().model().imageSize()),
                 run.settings().model().saveType());

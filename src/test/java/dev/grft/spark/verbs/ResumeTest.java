@@ -129,6 +129,29 @@ class ResumeTest extends OnSpark {
     }
 
     @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "\"num_heads\" : 2 -> \"num_heads\" : 4",
+                "\"model_args\" : { -> \"layer_norm_eps\" : 1e-5, \"model_args\" : {",
+                "\"num_heads\" : 2 -> \"num_heads\" : 2, \"act_layer\" : \"quick_gelu\""
+            })
+    void aNetworkWhoseDescriptionWasCorrectedTrainsFromTheStart(String change) throws Exception {
+        Path pretrained = folder.resolve("pretrained");
+        copy(shared.resolve("pretrained"), pretrained);
+        Path config = pretrained.resolve("config.json");
+        String[] replaced = change.split(" -> ");
+        String text = Files.readString(config);
+        assertThat(text).contains(replaced[0]);
+        Files.writeString(config, text.replace(replaced[0], replaced[1]));
+
+        Printed printed = train(directory, "model.pretrained=" + pretrained);
+
+        assertThat(printed.err()).doesNotContain("up to date", "resuming").contains("state-old-1");
+        Files.writeString(config, text);
+        assertThat(train(undisturbed, "model.pretrained=" + pretrained).err()).contains("delta.safetensors is up to date");
+    }
+
+    @ParameterizedTest
     @ValueSource(strings = {"grft", "linear"})
     void aDeltaThatWasWrittenAndNotNotedIsNotTakenForTheOneBefore(String method) throws Exception {
         String tuning = "tuning.method=" + method;
