@@ -15,6 +15,21 @@ import java.util.zip.ZipOutputStream;
 import org.junit.jupiter.api.Test;
 
 class NpzTest {
+    /** NumPy cannot write sizes and checksums before the arrays if it cannot seek, and does not compress them. */
+    @Test
+    void anNpzThatWasSavedToAStreamIsNotCalledDamaged() {
+        byte[] entry = new byte[40];
+        byte[] begin = {'P', 'K', 3, 4, 20, 0, 8, 0, 0, 0}; // a descriptor follows, stored
+        System.arraycopy(begin, 0, entry, 0, begin.length);
+        entry[26] = 5; // the length of the name
+        System.arraycopy("a.npy".getBytes(StandardCharsets.US_ASCII), 0, entry, 30, 5);
+
+        assertThatThrownBy(() -> Npz.read("x", new ByteArrayInputStream(entry), entry.length))
+                .isInstanceOf(UserError.class)
+                .hasMessage(
+                        "x: is in a form that Java cannot read, since it was saved to a stream; save it to a disk first");
+    }
+
     /** A zip of 65 kB that unpacks to 64 MB: as an array that claims it, and as one that claims less. */
     @Test
     void anNpzThatUnpacksToFarMoreThanItsBytesIsRefusedUnread() throws IOException {
