@@ -361,7 +361,7 @@ public final class Main {
             return CommandLine.ExitCode.USAGE;
         }
         if (Causes.isLoss(meaning)) {
-            err.println("error: " + meaning.getMessage() + ": " + Causes.first(meaning));
+            err.println("error: " + Causes.said(meaning));
             return Exit.LOST;
         }
         StringWriter trace = new StringWriter();

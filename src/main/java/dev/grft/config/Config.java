@@ -2,6 +2,7 @@ package dev.grft.config;
 
 import dev.grft.Checks;
 import dev.grft.UserError;
+import dev.grft.checkpoint.file.Failures;
 import dev.grft.checkpoint.file.Storage;
 import dev.grft.data.Sha256;
 import dev.grft.tuning.Method;
@@ -121,8 +122,12 @@ public final class Config {
                 throw new UserError(file + ": there is no such file (looked for " + found + end, e);
             }
         } catch (IOException | IllegalArgumentException e) {
-            throw new UserError(
-                    file + ": cannot be read (" + e.getMessage() + "); check the path and its permissions", e);
+            throw Failures.unlessAway(
+                    file,
+                    e,
+                    new UserError(
+                            file + ": cannot be read (" + e.getMessage() + "); check the path and its permissions",
+                            e));
         }
     }
 

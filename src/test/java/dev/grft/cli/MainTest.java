@@ -561,6 +561,7 @@ class MainTest {
                 Lost.reason = reason;
                 for (Result result : List.of(
                         execute("inspect", "lost://host/delta.safetensors"),
+                        execute("train", "--config", "lost://host/run.yaml"),
                         execute(
                                 "export",
                                 "--format",

@@ -1,6 +1,7 @@
 package dev.grft.checkpoint.artifact;
 
 import dev.grft.UserError;
+import dev.grft.checkpoint.file.Failures;
 import dev.grft.checkpoint.file.Safetensors;
 import dev.grft.checkpoint.file.Storage;
 import java.io.UncheckedIOException;
@@ -62,6 +63,7 @@ public final class TrainingStates {
      * Returns the newest checkpoint that a training can go on from; null if it has to begin. Newer ones are moved aside: those
      * that are damaged, and those that do not lie on the way to its end. All are moved aside if they are of another training.
      *
+     * @throws UncheckedIOException if the file system does not answer
      * @throws UserError if one cannot be read, or another version of the program wrote it, or all are damaged; then nothing is
      *     moved
      */
@@ -221,7 +223,10 @@ public final class TrainingStates {
         }
     }
 
-    private static UserError unreadable(UncheckedIOException e) {
+    private static RuntimeException unreadable(UncheckedIOException e) {
+        if (Failures.isAway(e)) {
+            return e; // the checkpoint is as it was, and the same command goes on from it
+        }
         Throwable cause = e.getCause();
         return new UserError(
                 e.getMessage() + " (" + (cause == null ? "" : cause.getMessage())

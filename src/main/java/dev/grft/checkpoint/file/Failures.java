@@ -12,7 +12,15 @@ import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.security.AccessControlException;
 
 /** What a failure of a file system means to the user. */
-final class Failures {
+public final class Failures {
+    /** What Hadoop and Java say of HDFS and object stores that do not answer. */
+    public static final String AWAY = "Connection refused|UnknownHostException"
+            + "|SafeModeException|End of File Exception between local host|failed on socket timeout exception"
+            + "|Failed on local exception|No Route to Host|All datanodes .* are bad"
+            + "|java\\.net\\.\\w*(?:Timeout|Connect|Socket|NoRouteToHost)\\w*Exception|Connection reset"
+            + "|Unable to execute HTTP request|NoHttpResponseException";
+
+    private static final Pattern LOST = Pattern.compile(AWAY);
     private static final Pattern FULL = Pattern.compile("No space left on device|(?i:quota\\b.* exceeded)");
 
     private Failures() {}
@@ -46,5 +54,26 @@ final class Failures {
             return new UserError(path + ": no such file; check the path", e);
         }
         return new UncheckedIOException(path + ": cannot be " + what, e);
+    }
+
+    /** Returns whether a failure is that a file system does not answer, which passes. */
+    public static boolean isAway(Throwable failure) {
+        for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
+            if (LOST.matcher(String.valueOf(cause)).find()) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /**
+     * Returns {@code mistake}, unless the file system did not answer: then an {@link UncheckedIOException} with the failure, since the same
+     * command succeeds later.
+     */
+    public static RuntimeException unlessAway(String place, Exception failure, UserError mistake) {
+        return failure instanceof IllegalArgumentException || !isAway(failure)
+                ? mistake
+                : new UncheckedIOException(
+                        place + ": cannot be read", failure instanceof IOException io ? io : new IOException(failure));
     }
 }

@@ -1,6 +1,7 @@
 package dev.grft.spark.cluster;
 
 import dev.grft.UserError;
+import dev.grft.checkpoint.file.Failures;
 import java.util.function.Supplier;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -12,15 +13,17 @@ public final class Causes {
     private static final Pattern LOSS =
             Pattern.compile("ExecutorLostFailure|SparkContext was shut down|stopped SparkContext"
                     + "|Master removed our application|masters are unresponsive|Application has been killed"
-                    + "|application has already ended|Max number of executor failures|Connection refused|UnknownHostException"
-                    + "|SafeModeException|End of File Exception between local host|failed on socket timeout exception"
-                    + "|Failed on local exception|No Route to Host|All datanodes .* are bad"
-                    + "|java\\.net\\.\\w*(?:Timeout|Connect|Socket|NoRouteToHost)\\w*Exception|Connection reset"
-                    + "|Unable to execute HTTP request|NoHttpResponseException"
+                    + "|application has already ended|Max number of executor failures|"
+                    + Failures.AWAY
                     + "|FetchFailed|ExecutorDeadException|has failed the maximum allowable number of times");
 
     /** What the operating system says of a full disk, on whatever machine. */
     private static final Pattern FULL = Pattern.compile("[^\n]*(?:No space left on device|Disk quota exceeded)");
+
+    /** What object stores and HDFS say of credentials that count no more. */
+    private static final Pattern EXPIRED =
+            Pattern.compile("[^\n]*(?:ExpiredToken|RequestExpired|The provided token has expired|Error Code: InvalidToken"
+                    + "|SecretManager\\$InvalidToken|token [^\n]*can't be found in cache)[^\n]*");
 
     /** What Spark says when one of its readers cannot read a file, with the file and what is wrong. */
     private static final Pattern READING = Pattern.compile(
@@ -52,7 +55,7 @@ public final class Causes {
 
     /**
      * Returns an exception to throw for a failed job: a {@link UserError} if a task has thrown one, whose message Spark
-     * carries in its own as text, if a disk is full, if Spark cannot read a file, or if memory has run out.
+     * carries in its own as text, if a disk is full, if credentials have expired, if Spark cannot read a file, or if memory has run out.
      */
     public static RuntimeException rethrown(Throwable failure) {
         for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
@@ -70,6 +73,13 @@ public final class Causes {
             if (full.find()) {
                 return new UserError(
                         "a disk is full: " + full.group() + "; make room, or set spark.local.dir to a larger one",
+                        failure);
+            }
+            Matcher expired = EXPIRED.matcher(cause.toString());
+            if (expired.find()) {
+                return new UserError(
+                        "the credentials of a file system have expired: " + expired.group()
+                                + "; renew them and run the same command again",
                         failure);
             }
             UserError unreadable = unreadable(failure, String.valueOf(message));

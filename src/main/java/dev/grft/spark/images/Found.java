@@ -1,6 +1,7 @@
 package dev.grft.spark.images;
 
 import dev.grft.UserError;
+import dev.grft.checkpoint.file.Failures;
 import dev.grft.checkpoint.file.OwnNames;
 import dev.grft.checkpoint.file.Storage;
 import dev.grft.data.PassedOver;
@@ -125,12 +126,15 @@ final class Found {
             return found;
         } catch (IOException | IllegalArgumentException e) {
             String why = e instanceof AccessDeniedException ? "no permission for " + e.getMessage() : e.getMessage();
-            throw new UserError(
-                    path
-                            + (key == null
-                                    ? ": cannot be read (" + why + "); check the path and its permissions"
-                                    : ": cannot be listed (" + why + "); is " + key + " right?"),
-                    e);
+            throw Failures.unlessAway(
+                    path,
+                    e,
+                    new UserError(
+                            path
+                                    + (key == null
+                                            ? ": cannot be read (" + why + "); check the path and its permissions"
+                                            : ": cannot be listed (" + why + "); is " + key + " right?"),
+                            e));
         }
     }
 

@@ -1,6 +1,7 @@
 package dev.grft.spark.images;
 
 import dev.grft.UserError;
+import dev.grft.checkpoint.file.Failures;
 import dev.grft.checkpoint.file.Storage;
 import dev.grft.data.LabelForm;
 import dev.grft.data.Sha256;
@@ -82,8 +83,12 @@ final class ImageList {
             byte[] content = content(files, path, file);
             list = new ImageList(path, file, root == null ? file.getParent() : root(hadoop, path, root), content);
         } catch (IOException | IllegalArgumentException e) {
-            throw new UserError(
-                    path + ": cannot be read (" + e.getMessage() + "); check the path and its permissions", e);
+            throw Failures.unlessAway(
+                    path,
+                    e,
+                    new UserError(
+                            path + ": cannot be read (" + e.getMessage() + "); check the path and its permissions",
+                            e));
         }
         ListForm form = switch (format) {
             case JSON -> new JsonMapList(path, labels, list::add);
@@ -206,10 +211,13 @@ final class ImageList {
         try {
             there = there(Storage.files(hadoop, root));
         } catch (IOException e) {
-            throw new UserError(
-                    path + ": the images that it names cannot be listed (" + e.getMessage()
-                            + "); check data.root and its permissions",
-                    e);
+            throw Failures.unlessAway(
+                    path,
+                    e,
+                    new UserError(
+                            path + ": the images that it names cannot be listed (" + e.getMessage()
+                                    + "); check data.root and its permissions",
+                            e));
         }
         List<String> times = new ArrayList<>(List.of(Sha256.of(content)));
         List<String> names = new ArrayList<>(times);

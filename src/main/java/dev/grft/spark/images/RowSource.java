@@ -154,6 +154,9 @@ final class RowSource implements Source.Stored {
                             Integer.toString(spark.sparkContext().defaultParallelism())),
                     () -> reader.parquet(found.globs().toArray(String[]::new)));
         } catch (Exception e) {
+            if (Causes.isLoss(e)) {
+                throw Causes.rethrown(e);
+            }
             throw new UserError(
                     found.path() + ": cannot be read as Parquet (" + Causes.first(e) + "); write it again", e);
         }

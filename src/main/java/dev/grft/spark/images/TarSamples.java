@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.grft.Task;
 import dev.grft.UserError;
+import dev.grft.checkpoint.file.Failures;
 import dev.grft.data.LabelForm;
 import dev.grft.data.Target;
 import dev.grft.data.lists.JsonLabels;
@@ -166,8 +167,11 @@ final class TarSamples implements Iterator<TarSamples.Sample>, AutoCloseable {
                 && !of.isBlockDevice();
     }
 
-    private UserError damaged(Exception e) {
-        return new UserError(tar + ": is not a tar, or is damaged (" + e.getMessage() + "); write it again", e);
+    private RuntimeException damaged(Exception e) {
+        return Failures.unlessAway(
+                tar,
+                e,
+                new UserError(tar + ": is not a tar, or is damaged (" + e.getMessage() + "); write it again", e));
     }
 
     /** Returns where the first point of a file's name is; negative without one, or if it is hidden. */

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.grft.UserError;
 import dev.grft.checkpoint.file.Storage;
+import dev.grft.spark.cluster.Causes;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.nio.file.Files;
@@ -292,7 +293,7 @@ final class Lease implements AutoCloseable {
             }
         } catch (Throwable e) { // the file system may be away for a while; an error thrown would end all beats
             if (e instanceof Error || secondsSince(lastBeat) > seconds) {
-                System.err.println(place.folder + ": its lease cannot be written: " + e.getMessage());
+                System.err.println(place.folder + ": its lease cannot be written: " + Causes.said(e));
             }
         }
     }
@@ -353,7 +354,7 @@ final class Lease implements AutoCloseable {
                         String.format(
                                 "%s: its lease could not be read for engine.leaseSeconds (%s), so another driver may have"
                                         + " taken this %s over; run the same command again",
-                                place.folder, e.getMessage(), place.called),
+                                place.folder, Causes.said(e), place.called),
                         e);
             }
         }
@@ -427,7 +428,7 @@ final class Lease implements AutoCloseable {
         try {
             giveBack();
         } catch (RuntimeException e) {
-            System.err.println(place.folder + ": its lease was not given back, it expires: " + e.getMessage());
+            System.err.println(place.folder + ": its lease was not given back, it expires: " + Causes.said(e));
         } finally {
             HELD.remove(owner);
             if (interrupted) {

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.grft.UserError;
+import dev.grft.checkpoint.file.Failures;
 import dev.grft.data.ClassNames;
 import dev.grft.data.LabelForm;
 import dev.grft.data.Sha256;
@@ -128,7 +129,11 @@ public final class HuggingFace {
             } catch (UserError e) {
                 throw e;
             } catch (IOException | RuntimeException e) { // a damaged footer ends in either
-                throw new UserError(file + ": cannot be read as Parquet (" + e.getMessage() + "); write it again", e);
+                throw Failures.unlessAway(
+                        file,
+                        e,
+                        new UserError(
+                                file + ": cannot be read as Parquet (" + e.getMessage() + "); write it again", e));
             }
         }
 

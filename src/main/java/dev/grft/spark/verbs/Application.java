@@ -179,9 +179,7 @@ public final class Application {
             return lost(String.valueOf(failure.getMessage()));
         }
         if (Causes.isLoss(failure)) {
-            String message = String.valueOf(failure.getMessage());
-            String first = Causes.first(failure);
-            return lost(message.contains(first) ? message : message + ": " + first);
+            return lost(Causes.said(failure));
         }
         StringWriter trace = new StringWriter();
         failure.printStackTrace(new PrintWriter(trace));

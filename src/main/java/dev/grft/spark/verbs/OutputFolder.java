@@ -3,6 +3,7 @@ package dev.grft.spark.verbs;
 import dev.grft.UserError;
 import dev.grft.checkpoint.file.OwnNames;
 import dev.grft.checkpoint.file.Storage;
+import dev.grft.spark.cluster.Causes;
 import dev.grft.spark.run.Session;
 import dev.grft.spark.tables.FilesInPlace;
 import dev.grft.spark.tables.FolderNote;
@@ -227,7 +228,7 @@ final class OutputFolder {
                             "note: %s: %s (%s)",
                             folder,
                             moves ? "what it replaced cannot be deleted" : SUCCESS + " cannot be written",
-                            String.valueOf(e.getMessage()));
+                            Causes.said(e));
         }
     }
 
@@ -377,7 +378,7 @@ final class OutputFolder {
                 storage.move(aside, folder);
             }
             throw new UserError(
-                    folder + ": the result cannot be moved there (" + e.getMessage() + "); all of it is in " + whole
+                    folder + ": the result cannot be moved there (" + Causes.said(e) + "); all of it is in " + whole
                             + ", move it yourself",
                     e);
         }

@@ -7,6 +7,8 @@ import dev.grft.UserError;
 import dev.grft.checkpoint.artifact.TrainingStates.Wanted;
 import dev.grft.checkpoint.file.Golden;
 import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.SocketException;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -171,6 +173,11 @@ class TrainingStatesTest {
                 .hasMessageEndingWith(
                         "step-00000002.safetensors: cannot be read (Input/output error); make it readable,"
                                 + " or start over with --force, which moves it aside");
+        hadoop.set("locked.by", "network");
+        assertThatThrownBy(() -> states(hadoop, "lockedstate://").latest(ALL))
+                .as("the same command goes on from it later")
+                .isInstanceOf(UncheckedIOException.class)
+                .hasMessageEndingWith("step-00000002.safetensors: cannot be read");
         assertThat(names("")).containsExactly("state");
         assertThat(names("state")).hasSize(2);
 
@@ -188,9 +195,11 @@ class TrainingStatesTest {
         @Override
         public FSDataInputStream open(org.apache.hadoop.fs.Path path, int bufferSize) throws IOException {
             if (path.getName().equals("step-00000002.safetensors")) {
-                throw getConf().get("locked.by", "").equals("denied")
-                        ? new AccessControlException("no")
-                        : new IOException("Input/output error");
+                throw switch (getConf().get("locked.by", "")) {
+                    case "denied" -> new AccessControlException("no");
+                    case "network" -> new SocketException("Connection reset");
+                    default -> new IOException("Input/output error");
+                };
             }
             return super.open(path, bufferSize);
         }

@@ -23,6 +23,36 @@ class CausesTest {
                         "java.io.IOException: No space left on device; make room, or set spark.local.dir to a larger one");
     }
 
+    /** Messages of hadoop-aws 3.3.4 and 3.4.1 and of HDFS. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "getFileStatus on s3a://b/runs/x/lease.json: com.amazonaws.services.s3.model.AmazonS3Exception: The provided token has"
+                        + " expired. (Service: Amazon S3; Status Code: 400; Error Code: ExpiredToken; Request ID: 7)",
+                "The provided token has expired. (Service: S3, Status Code: 400, Request ID: 7)",
+                "DestHost:destPort b:8020 , LocalHost:localPort a/127.0.0.1:0. Failed on local exception: java.io.IOException:"
+                        + " org.apache.hadoop.security.token.SecretManager$InvalidToken: token (HDFS_DELEGATION_TOKEN token 7 for"
+                        + " me) can't be found in cache"
+            })
+    void expiredCredentialsAreForTheUserToRenew(String said) {
+        assertThat(Causes.rethrown(new UncheckedIOException("runs/x/lease.json: cannot be read", new IOException(said))))
+                .isInstanceOf(UserError.class)
+                .hasMessageStartingWith("the credentials of a file system have expired: ")
+                .hasMessageContaining(said)
+                .hasMessageEndingWith("; renew them and run the same command again");
+    }
+
+    @Test
+    void aFailureIsSaidWithItsReason() {
+        IOException reason = new IOException("Connection reset");
+        assertThat(Causes.said(new UncheckedIOException("x: cannot be read", reason)))
+                .isEqualTo("x: cannot be read: Connection reset");
+        assertThat(Causes.said(new UncheckedIOException("x: cannot be read (Connection reset)", reason)))
+                .isEqualTo("x: cannot be read (Connection reset)");
+        assertThat(Causes.said(new UserError("x: access is denied; check its rights", new IOException("403"))))
+                .isEqualTo("x: access is denied; check its rights");
+    }
+
     @Test
     void whatIsNotKnownStaysWhatItIs() {
         IllegalStateException bug = new IllegalStateException("no space for doubt");
