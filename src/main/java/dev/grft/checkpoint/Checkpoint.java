@@ -130,6 +130,23 @@ public final class Checkpoint {
         return Pretrained.load(hadoop, path, imageSize);
     }
 
+    /**
+     * Requires that a folder that gets files is not that of a pretrained model: its {@code config.json} would be replaced, and its weights by
+     * some.
+     *
+     * @param pretrained as for {@link #load}
+     * @param key what names the folder
+     * @throws UserError if it is
+     */
+    public static void requireElsewhere(Storage storage, String pretrained, String key, String folder) {
+        Path model = storage.qualified(new Path(pretrained));
+        if (storage.qualified(new Path(folder)).equals(storage.isDirectory(model) ? model : model.getParent())) {
+            throw UserError.of(
+                    "%s %s: is the folder of the pretrained model %s, whose %s would be replaced; choose another folder",
+                    key, folder, pretrained, Pretrained.CONFIG);
+        }
+    }
+
     /** Returns a model that was read from a file. */
     static Checkpoint read(
             Tensors file,

@@ -16,6 +16,7 @@ import java.util.EnumMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.apache.hadoop.fs.Path;
@@ -27,24 +28,30 @@ public final class ModelCard {
     public static final String NAME = "README.md";
 
     private static final int SHOWN = 20;
+    private static final Pattern OWN = Pattern.compile("---\\Rtags: \\[image-\\w+, vision-transformer, ");
 
     private ModelCard() {}
 
     /**
-     * Writes the card.
+     * Writes the card, unless another {@code README.md} is there, such as that of a project, and returns whether it did.
      *
      * @param folder of the delta
      * @param metrics of the method, once it has been evaluated; null before
      * @throws dev.grft.UserError if the folder cannot be written
      */
-    public static void write(
+    public static boolean write(
             Storage storage,
             Path folder,
             DeltaFile file,
             Checkpoint pretrained,
             Settings settings,
             @Nullable JsonNode metrics) {
-        storage.writeAtomically(new Path(folder, NAME), text(folder, file, pretrained, settings, metrics));
+        Path card = new Path(folder, NAME);
+        if (storage.exists(card) && !OWN.matcher(storage.readString(card)).lookingAt()) {
+            return false;
+        }
+        storage.writeAtomically(card, text(folder, file, pretrained, settings, metrics));
+        return true;
     }
 
     static String text(

@@ -90,6 +90,22 @@ class ModelCardTest {
                 .isEqualTo(ModelCard.text(new Path(directory.toString()), delta("grft"), pretrained, settings, null));
     }
 
+    @Test
+    void theReadmeOfAProjectStays() throws Exception {
+        Path folder = new Path(directory.toString());
+        java.nio.file.Path readme = Files.writeString(directory.resolve("README.md"), "# My project\n");
+
+        assertThat(ModelCard.write(new Storage(HADOOP), folder, delta("grft"), pretrained, settings, null))
+                .isFalse();
+        assertThat(readme).content().isEqualTo("# My project\n");
+        Files.delete(readme);
+        for (String method : List.of("grft", "gps")) { // a card is replaced by the next
+            assertThat(ModelCard.write(new Storage(HADOOP), folder, delta(method), pretrained, settings, null))
+                    .isTrue();
+            assertThat(readme).content().contains("# A delta by " + method);
+        }
+    }
+
     private DeltaFile delta(String method) {
         Slices row = new Slices(MATRIX, SHAPE, Axis.ROW, 5);
         return delta(method, new Selection(List.of(row)), Map.of(MATRIX, new float[48]), List.of());

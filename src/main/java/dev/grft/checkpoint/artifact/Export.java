@@ -77,7 +77,7 @@ public final class Export {
      * @param imageSize side of the images of the run, pixels; 0 for that of the pretrained model
      * @param recipe that images were prepared by, from the side of the images and the recipe of the pretrained model
      * @param output folder that gets the files
-     * @throws UserError if there is no pretrained model or it is another one, or the delta has no such form
+     * @throws UserError if there is no pretrained model, it is another one or lies in {@code output}, or the delta has no such form
      */
     public Checkpoint write(
             @Nullable String pretrained,
@@ -87,6 +87,7 @@ public final class Export {
         if (pretrained == null) {
             throw UserError.of("%s: does not name its pretrained model; give --pretrained PATH", path);
         }
+        Checkpoint.requireElsewhere(new Storage(hadoop), pretrained, "--output", output);
         Checkpoint checkpoint = Checkpoint.load(hadoop, pretrained, imageSize);
         checkpoint.requireFits(file.delta());
         if (merged != null) {

@@ -42,6 +42,7 @@ final class PeftAdapter {
     private static final String MODEL = "adapter_model.safetensors";
     private static final String CONFIG = "adapter_config.json";
     private static final String CARD = "README.md";
+    private static final String TITLE = "# A LoRA adapter of ";
     private static final String PREFIX = "base_model.model."; // what PEFT wraps a model in
     private static final String WEIGHT = ".weight";
     private static final String BIAS = ".bias";
@@ -296,10 +297,16 @@ final class PeftAdapter {
                 Tensor.ofFloats(new long[] {classes, config.features()}, delta.headWeight()));
         tensors.put(PREFIX + names.theirs(Delta.HEAD_BIAS), Tensor.ofFloats(new long[] {classes}, delta.headBias()));
         Storage storage = new Storage(hadoop);
+        Path card = new Path(directory, CARD);
+        if (storage.exists(card) && !storage.readString(card).contains(TITLE)) {
+            throw UserError.of(
+                    "%s: is not the card of an adapter that export has written; choose another --output, or move it away",
+                    card);
+        }
         storage.writeAtomically(
                 new Path(directory, MODEL), out -> Safetensors.write(out, Map.of("format", "pt"), tensors));
         storage.writeAtomically(new Path(directory, CONFIG), configuration(base));
-        storage.writeAtomically(new Path(directory, CARD), card(base, delta));
+        storage.writeAtomically(card, card(base, delta));
     }
 
     private String card(Base base, Delta delta) {
@@ -316,7 +323,7 @@ final class PeftAdapter {
                 "library_name: peft",
                 "pipeline_tag: image-classification",
                 "---",
-                "# A LoRA adapter of " + labels.size() + (values ? " targets" : " classes"),
+                TITLE + labels.size() + (values ? " targets" : " classes"),
                 "",
                 "```python",
                 timm ? "import timm" : "from peft import AutoPeftModel",

@@ -1,6 +1,7 @@
 package dev.grft.spark.run;
 
 import dev.grft.UserError;
+import dev.grft.checkpoint.Checkpoint;
 import dev.grft.checkpoint.file.Storage;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
@@ -209,7 +210,7 @@ public final class Session implements AutoCloseable {
     /**
      * Takes the run directory for this driver, until the session closes. Does nothing if it has it.
      *
-     * @throws UserError if another driver is at work there
+     * @throws UserError if another driver is at work there, or the pretrained model lies there
      */
     public void claim() {
         claim(main);
@@ -218,9 +219,14 @@ public final class Session implements AutoCloseable {
     /**
      * Takes the directory of a run for this driver, until the claim or the session is closed. Does nothing if it has it.
      *
-     * @throws UserError if another driver is at work there
+     * @throws UserError if another driver is at work there, or the pretrained model lies there
      */
     public Claim claim(Run run) {
+        String pretrained = run.settings().model().pretrained();
+        if (pretrained != null) {
+            Checkpoint.requireElsewhere(
+                    storage, pretrained, "run.directory", run.directory().toString());
+        }
         return claim(Lease.Place.ofRun(run.directory().path()));
     }
 

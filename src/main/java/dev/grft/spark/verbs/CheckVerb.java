@@ -3,6 +3,7 @@ package dev.grft.spark.verbs;
 import dev.grft.MatrixShape;
 import dev.grft.UserError;
 import dev.grft.checkpoint.Checkpoint;
+import dev.grft.checkpoint.file.OwnNames;
 import dev.grft.config.DataSettings;
 import dev.grft.config.Settings;
 import dev.grft.config.TrainingSettings;
@@ -23,6 +24,7 @@ import dev.grft.vit.VitConfig;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.UUID;
 import java.util.stream.Stream;
 import org.apache.spark.SparkConf;
 import org.jspecify.annotations.Nullable;
@@ -63,7 +65,12 @@ final class CheckVerb extends Verb {
     }
 
     private void requireWritable() {
-        org.apache.hadoop.fs.Path trial = run.directory().path("check.txt");
+        String pretrained = settings.model().pretrained();
+        if (pretrained != null) {
+            Checkpoint.requireElsewhere(
+                    session.storage(), pretrained, "run.directory", run.directory().toString());
+        }
+        org.apache.hadoop.fs.Path trial = run.directory().path(OwnNames.TEMPORARY + UUID.randomUUID() + "-check.txt");
         session.storage().writeAtomically(trial, "can be written\n");
         session.storage().delete(trial);
     }

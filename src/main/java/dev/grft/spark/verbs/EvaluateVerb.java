@@ -9,7 +9,6 @@ import dev.grft.config.Settings;
 import dev.grft.data.Labels;
 import dev.grft.measures.Measures;
 import dev.grft.report.Metrics;
-import dev.grft.report.ModelCard;
 import dev.grft.report.Predictions;
 import dev.grft.report.Progress;
 import dev.grft.report.Tracking;
@@ -105,10 +104,10 @@ final class EvaluateVerb extends Verb {
         }
         metrics.phase(method, "evaluate", seconds);
         metrics.write();
-        ModelCard.write(session.storage(), path.getParent(), file, run.models().pretrained(), settings, node);
         Tracking.Run tracked = run.tracked(path.getParent(), true);
         tracked.results(node);
-        tracked.files(new Path(path.getParent(), ModelCard.NAME), path);
+        writeCard(path.getParent(), file, node, tracked);
+        tracked.files(path);
         session.progress()
                 .say(
                         "evaluate %s: %s%s",

@@ -9,7 +9,6 @@ import dev.grft.config.Config;
 import dev.grft.data.Labels;
 import dev.grft.measures.Measure;
 import dev.grft.report.Metrics;
-import dev.grft.report.ModelCard;
 import dev.grft.report.Tracking;
 import dev.grft.spark.images.Images;
 import dev.grft.spark.images.Inputs;
@@ -227,10 +226,10 @@ final class TrainVerb extends Verb {
         }
         ObjectNode node = writeMetrics(result, choice);
         Path folder = path.getParent();
-        ModelCard.write(session.storage(), folder, file, run.models().pretrained(), settings, null);
         Tracking.Run tracked = run.tracked(folder, true);
         tracked.results(node);
-        tracked.files(path, new Path(folder, ModelCard.NAME));
+        tracked.files(path);
+        writeCard(folder, file, null, tracked);
         return file;
     }
 

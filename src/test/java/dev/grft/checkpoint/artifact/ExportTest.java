@@ -559,6 +559,32 @@ class ExportTest {
         return output;
     }
 
+    @Test
+    void filesThatAreNotOfAnExportStay() throws IOException {
+        Path model = Files.createDirectories(directory.resolve("model"));
+        for (String name : List.of("config.json", "model.safetensors")) {
+            Files.copy(Golden.path("formats/timm-deit/" + name), model.resolve(name));
+        }
+        Checkpoint pretrained = Checkpoint.load(Golden.HADOOP, model.toString(), 0);
+        Path run = run("timm-deit", slices(pretrained), "grft");
+        String file = model.resolve("model.safetensors").toString();
+
+        assertThatThrownBy(() -> export(run.toString(), "timm", null, file, model.toString()))
+                .isInstanceOf(UserError.class)
+                .hasMessage("--output " + model + ": is the folder of the pretrained model " + file
+                        + ", whose config.json would be replaced; choose another folder");
+        Path output = Files.createDirectories(directory.resolve("output"));
+        Path readme = Files.writeString(output.resolve("README.md"), "# My project\n");
+        assertThatThrownBy(() -> export(run.toString(), "peft", null, file, output.toString()))
+                .isInstanceOf(UserError.class)
+                .hasMessage(readme + ": is not the card of an adapter that export has written; choose another --output, or"
+                        + " move it away");
+        Files.delete(readme);
+        export(run.toString(), "peft", null, file, output.toString());
+        export(run.toString(), "peft", null, file, output.toString());
+        assertThat(readme).content().contains("# A LoRA adapter of ");
+    }
+
     private Path run(String base, Delta delta, String method) throws IOException {
         Path run = directory.resolve("run-" + base + "-" + method);
         String pretrained = Golden.path("formats/" + base).toString();

@@ -782,7 +782,29 @@ class VerbsTest extends OnTiny {
                 .contains("ViT of 2 blocks, width 16, 2 heads")
                 .contains("18 images of 3 classes, 0 broken")
                 .contains("selection 9 matrices, axis row, 2 slices of each matrix");
-        assertThat(folder.resolve("check/check.txt")).doesNotExist();
+        try (Stream<Path> left = Files.list(folder.resolve("check"))) {
+            assertThat(left).noneMatch(file -> file.toString().endsWith("check.txt"));
+        }
+    }
+
+    @Test
+    void theFolderOfThePretrainedModelIsNoRunDirectory() throws Exception {
+        Path model = Tiny.pretrained(folder.resolve("model"), 1);
+        String config = Files.readString(model.resolve("config.json"));
+        for (String pretrained : List.of(model.toString(), model + "/model.safetensors", "file://" + model)) {
+            List<String> sets = Tiny.sets(
+                    Path.of("unused"), shared.train(), shared.test(), model, "model.pretrained=" + pretrained);
+            for (Consumer<Verbs> verb : List.<Consumer<Verbs>>of(Verbs::check, Verbs::train, Verbs::run)) {
+                assertThatThrownBy(() -> Tiny.does(spark, sets, false, verb))
+                        .isInstanceOf(UserError.class)
+                        .hasMessage("run.directory " + model + ": is the folder of the pretrained model " + pretrained
+                                + ", whose config.json would be replaced; choose another folder");
+            }
+        }
+        assertThat(model.resolve("config.json")).content().isEqualTo(config);
+        try (Stream<Path> files = Files.list(model)) {
+            assertThat(files).hasSize(2);
+        }
     }
 
     @Test
