@@ -95,7 +95,7 @@ final class TrainVerb extends Verb {
         PartSetup setup = first;
         TrainingLoop loop = new TrainingLoop(
                 run,
-                force,
+                run.artifacts().isForced(path),
                 images,
                 run.images().preprocess(),
                 settings.penalty().toPenalty(),
