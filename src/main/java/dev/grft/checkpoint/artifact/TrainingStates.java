@@ -2,6 +2,7 @@ package dev.grft.checkpoint.artifact;
 
 import dev.grft.UserError;
 import dev.grft.checkpoint.file.Failures;
+import dev.grft.checkpoint.file.OwnNames;
 import dev.grft.checkpoint.file.Safetensors;
 import dev.grft.checkpoint.file.Storage;
 import java.io.UncheckedIOException;
@@ -113,6 +114,11 @@ public final class TrainingStates {
         }
         moveSome(damaged, reasons, off, found, wanted);
         return found;
+    }
+
+    /** Deletes what a driver has left that was killed while it wrote a checkpoint. No other driver may be writing one. */
+    public void deleteUnfinished() {
+        OwnNames.deleteUnfinished(storage, directory, name -> NAME.matcher(name).matches());
     }
 
     private static String sentence(String reason) {

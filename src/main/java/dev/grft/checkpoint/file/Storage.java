@@ -22,6 +22,7 @@ import java.util.Objects;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.UUID;
+import java.util.function.Predicate;
 import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.ChecksumFileSystem;
@@ -48,6 +49,7 @@ import org.apache.hadoop.util.VersionInfo;
  * {@link UncheckedIOException}.
  */
 public final class Storage {
+    private static final Predicate<String> WHOLE = name -> !name.startsWith(OwnNames.TEMPORARY);
 
     private final Configuration hadoop;
     private final Runnable beforeChange;
@@ -390,12 +392,12 @@ public final class Storage {
 
     /** Returns what is in a directory, sorted by name, temporary files left out; empty if it is missing. */
     public List<Path> list(Path directory) {
-        return statuses(directory).map(FileStatus::getPath).sorted().toList();
+        return statuses(directory, WHOLE).map(FileStatus::getPath).sorted().toList();
     }
 
     /** Returns the same, the latest first. */
     public List<Path> latestFirst(Path directory) {
-        return statuses(directory)
+        return statuses(directory, WHOLE)
                 .sorted(Comparator.comparingLong(FileStatus::getModificationTime)
                         .reversed()
                         .thenComparing(FileStatus::getPath))
@@ -406,16 +408,17 @@ public final class Storage {
     /** Returns the sizes of the files in a directory, in bytes, by name, temporary files left out; empty if it is missing. */
     public SortedMap<String, Long> sizes(Path directory) {
         SortedMap<String, Long> sizes = new TreeMap<>();
-        statuses(directory)
+        statuses(directory, WHOLE)
                 .filter(FileStatus::isFile)
                 .forEach(file -> sizes.put(file.getPath().getName(), file.getLen()));
         return sizes;
     }
 
-    private Stream<FileStatus> statuses(Path directory) {
+    /** Returns what is in a directory under some names; nothing if it is missing. */
+    Stream<FileStatus> statuses(Path directory, Predicate<String> names) {
         try {
             return Arrays.stream(files(directory).listStatus(directory))
-                    .filter(file -> !file.getPath().getName().startsWith(OwnNames.TEMPORARY));
+                    .filter(file -> names.test(file.getPath().getName()));
         } catch (FileNotFoundException e) {
             return Stream.empty();
         } catch (IOException e) {

@@ -1,6 +1,7 @@
 package dev.grft.spark.run;
 
 import dev.grft.UserError;
+import dev.grft.checkpoint.file.OwnNames;
 import dev.grft.checkpoint.file.Storage;
 import dev.grft.report.Metrics;
 import dev.grft.report.Progress;
@@ -94,6 +95,7 @@ public final class Artifacts {
             return read.get();
         }
         requireClaim.run();
+        OwnNames.deleteUnfinished(storage, path.getParent(), path.getName()::equals);
         if (again) { // without --force the same command goes on with it
             directory.force(path, made.application);
             made.forced.add(path);

@@ -206,6 +206,22 @@ class TrainingStatesTest {
     }
 
     @Test
+    void whatAKilledDriverWasWritingIsDeleted() throws Exception {
+        write(1);
+        String uuid = "._tmp-01234567-89ab-cdef-0123-456789abcdef-";
+        for (String name : List.of(
+                uuid + "step-00000002.safetensors", uuid + "old-step-00000001.safetensors", uuid + "notes.txt", "._x")) {
+            Files.writeString(directory().resolve(name), "");
+        }
+
+        states().deleteUnfinished();
+
+        assertThat(names("state"))
+                .containsExactly(
+                        uuid + "notes.txt", uuid + "old-step-00000001.safetensors", "._x", "step-00000001.safetensors");
+    }
+
+    @Test
     void theNewestStay() throws Exception {
         for (int step : new int[] {10, 20, 30, 40}) {
             write(step);

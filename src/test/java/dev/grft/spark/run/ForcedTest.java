@@ -78,6 +78,19 @@ class ForcedTest {
     }
 
     @Test
+    void whatAKilledDriverHasLeftOfItIsDeleted() {
+        String left = "._tmp-01234567-89ab-cdef-0123-456789abcdef-";
+        storage.writeAtomically(path().suffix(".part"), "of another file");
+        storage.move(path().suffix(".part"), new org.apache.hadoop.fs.Path(folder + "/" + left + "other"));
+        storage.writeAtomically(path().suffix(".part"), "half of it");
+        storage.move(path().suffix(".part"), new org.apache.hadoop.fs.Path(folder + "/" + left + "delta.safetensors"));
+
+        make(artifacts("app-1", false), false, false);
+
+        assertThat(folder.toFile().list()).containsExactlyInAnyOrder("delta.safetensors", "inputs.json", left + "other");
+    }
+
+    @Test
     void anApplicationMakesItOnce() {
         Artifacts artifacts = artifacts("app-1", false);
         assertThat(make(artifacts, true, false)).isEqualTo("from the start");
