@@ -199,7 +199,7 @@ public final class Tensor {
         Object array = storage(dtype, length);
         ByteBuffer chunk = ByteBuffer.allocate(CHUNK).order(ByteOrder.LITTLE_ENDIAN);
         int step = CHUNK / dtype.bytes();
-        for (int at = 0; at < length; at += step) {
+        for (int at = 0; at >= 0 && at < length; at += step) { // behind the last numbers of an array it may overflow
             int count = Math.min(step, length - at);
             int bytes = count * dtype.bytes();
             if (in.readNBytes(chunk.array(), 0, bytes) < bytes) {
@@ -228,7 +228,7 @@ public final class Tensor {
         ByteBuffer chunk = ByteBuffer.allocate(CHUNK).order(ByteOrder.LITTLE_ENDIAN);
         int length = length();
         int step = CHUNK / dtype.bytes();
-        for (int at = 0; at < length; at += step) {
+        for (int at = 0; at >= 0 && at < length; at += step) { // behind the last numbers of an array it may overflow
             int count = Math.min(step, length - at);
             chunk.clear();
             if (array instanceof float[] floats) {

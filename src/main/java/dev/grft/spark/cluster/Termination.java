@@ -16,6 +16,7 @@ public final class Termination implements AutoCloseable {
     /** Before the hooks of Spark, 40 and 50, and of Hadoop's file systems, 10. */
     private static final int PRIORITY = 100;
 
+    private static final double MOST = 1e15; // milliseconds: whatever is added does not overflow
     private static final String WHY = "the process was told to end";
 
     /** The number of the last signal that asked this process to end; 0: none. */
@@ -37,7 +38,7 @@ public final class Termination implements AutoCloseable {
      * @param graceSeconds how long the application may take to end after it
      */
     public Termination(double graceSeconds) {
-        long milliseconds = (long) (graceSeconds * 1000);
+        long milliseconds = (long) Math.min(graceSeconds * 1000, MOST);
         hook = () -> {
             tell(null, true);
             try {
