@@ -46,13 +46,15 @@ final class EvaluateVerb extends Verb {
     /**
      * Evaluates the delta of the run's method.
      *
-     * @throws UserError if there is none, or it belongs to another pretrained model
+     * @throws UserError if there is none, or it is of another method or pretrained model
      */
     void evaluate() {
         String method = settings.tuning().method();
         Path folder = new Path(run.directory().method(method));
         Path deltaPath = new Path(folder, "delta.safetensors");
         run.artifacts().requireDelta(deltaPath, "to evaluate");
+        DeltaFile file = DeltaFile.read(session.hadoop(), deltaPath);
+        requireOf(method, file, deltaPath);
         Path path = new Path(folder, "evaluation.json");
         String inputs = Inputs.digest(
                 "evaluate",
@@ -64,11 +66,26 @@ final class EvaluateVerb extends Verb {
                         settings,
                         List.of("data", "evaluation", "model.imageSize", "engine.kernels", "engine.precision"),
                         WHICH_IMAGES));
-        run.artifacts().artifact(path, inputs, force, () -> path, () -> make(method, deltaPath, path));
+        run.artifacts().artifact(path, inputs, force, () -> path, () -> make(method, file, deltaPath, path));
     }
 
-    private Path make(String method, Path deltaPath, Path path) {
-        DeltaFile file = DeltaFile.read(session.hadoop(), deltaPath);
+    /** Refuses the delta of another method: its measures would count as those of this one. */
+    private void requireOf(String method, DeltaFile file, Path path) {
+        if (!file.method().equals(method)) {
+            Path own = new Path(path.getParent(), method);
+            throw UserError.of(
+                    "%s: was trained by %s, but tuning.method is %s; set tuning.method=%s%s",
+                    path,
+                    file.method(),
+                    method,
+                    file.method(),
+                    session.storage().exists(new Path(own, path.getName()))
+                            ? ", or run.directory=" + own + " for the delta of " + method
+                            : "");
+        }
+    }
+
+    private Path make(String method, DeltaFile file, Path deltaPath, Path path) {
         Delta delta = file.delta();
         run.models().pretrained().requireFits(delta);
         boolean chosenOnTest = Provenance.isChosenOnTest(file);
