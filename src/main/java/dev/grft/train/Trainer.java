@@ -21,6 +21,7 @@ public final class Trainer {
      * @param learningRate the largest, for messages
      * @param clipNorm the largest L2 norm of the mean gradient, of local steps of each shard's; 0 for no limit
      * @param saveEvery steps between two saved states; 0 for the last one only
+     * @param ownKeys what the keys begin with that change this training alone, for messages
      */
     public record Plan(
             long first,
@@ -31,7 +32,8 @@ public final class Trainer {
             int syncEvery,
             double learningRate,
             double clipNorm,
-            int saveEvery) {
+            int saveEvery,
+            String ownKeys) {
         public Plan {
             if (first < 0
                     || end <= first
@@ -173,16 +175,18 @@ public final class Trainer {
             Step step = plan.syncEvery() == 1 ? step() : localSteps();
             listener.step(step);
             if (!plan.isFinite(step)) { // such a state must not be kept
+                String own = plan.ownKeys();
                 throw new Divergence.Ended(
-                        "training: the loss of step %d is %s, the norm of its gradient %s; lower training.learningRate"
+                        "training: the loss of step %d is %s, the norm of its gradient %s; lower %straining.learningRate"
                                 + " (%s now)%s",
                         step.step(),
                         step.loss(),
                         step.gradientNorm(),
+                        own,
                         Checks.text(plan.learningRate()),
                         plan.clipNorm() > 0
-                                ? " or lengthen training.warmupEpochs"
-                                : ", lengthen training.warmupEpochs or set training.clipNorm");
+                                ? " or lengthen " + own + "training.warmupEpochs"
+                                : ", lengthen " + own + "training.warmupEpochs or set " + own + "training.clipNorm");
             }
             if (plan.epochs(before) != plan.epochs(made()) || made() == plan.steps()) {
                 judge();

@@ -171,13 +171,14 @@ class TrainerTest {
                             trainer(plan(5, 1, 1), learner(), source, memory).run())
                     .isInstanceOf(UserError.class)
                     .hasMessage("training: the loss of step 3 is " + loss
-                            + ", the norm of its gradient 0.0; lower training.learningRate (0.5 now), lengthen"
-                            + " training.warmupEpochs or set training.clipNorm");
+                            + ", the norm of its gradient 0.0; lower methods.lora.training.learningRate (0.5 now), lengthen"
+                            + " methods.lora.training.warmupEpochs or set methods.lora.training.clipNorm");
             assertThat(steps(memory)).containsExactly(1L, 2L);
             assertThat(steps).hasSize(3);
             assertThatThrownBy(() -> trainer(plan(5, 1, 1, 1), learner(), source, new Memory(null))
                             .run())
-                    .hasMessageEndingWith("lower training.learningRate (0.5 now) or lengthen training.warmupEpochs");
+                    .hasMessageEndingWith("lower methods.lora.training.learningRate (0.5 now) or lengthen"
+                            + " methods.lora.training.warmupEpochs");
         }
     }
 
@@ -349,7 +350,7 @@ class TrainerTest {
         Memory memory = new Memory(null);
         Source source = new Source();
         Judge judge = new Judge(9);
-        Trainer.Plan part = new Trainer.Plan(5, 8, 9, 4, 10, 1, 0.5, 0, 0);
+        Trainer.Plan part = new Trainer.Plan(5, 8, 9, 4, 10, 1, 0.5, 0, 0, "");
 
         new Trainer(part, learner(), source, memory, steps::add, judge).run();
 
@@ -386,7 +387,7 @@ class TrainerTest {
 
     /** Returns the plan of a whole training of four of ten images a step. */
     private static Trainer.Plan plan(long steps, int syncEvery, double clipNorm, int saveEvery) {
-        return new Trainer.Plan(0, steps, steps, 4, 10, syncEvery, 0.5, clipNorm, saveEvery);
+        return new Trainer.Plan(0, steps, steps, 4, 10, syncEvery, 0.5, clipNorm, saveEvery, "methods.lora.");
     }
 
     private Trainer trainer(Trainer.Plan plan, Learner learner, GradientSource source, Trainer.Keeper keeper) {

@@ -32,14 +32,16 @@ public final class Run {
     private final Session session;
     private final Settings settings;
     private final RunDirectory directory;
+    private final boolean ofMethod; // and of no other
     private final RunImages images;
     private final Artifacts artifacts;
     private final Map<VitConfig, Fit> fits = new HashMap<>();
 
-    private Run(Session session, Settings settings, RunDirectory directory) {
+    private Run(Session session, Settings settings, RunDirectory directory, boolean ofMethod) {
         this.session = session;
         this.settings = settings;
         this.directory = directory;
+        this.ofMethod = ofMethod;
         this.images = new RunImages(settings, session.models(), session.imageSets(), session.cropping());
         this.artifacts = new Artifacts(
                 directory,
@@ -52,13 +54,13 @@ public final class Run {
 
     /** Returns the run of some settings, in their run directory. */
     Run(Session session, Settings settings) {
-        this(session, settings, RunDirectory.of(session.storage(), settings));
+        this(session, settings, RunDirectory.of(session.storage(), settings), false);
     }
 
     /** Returns this run with the settings of one method, in the same run directory. */
     public Run forMethod(Method method) {
         say(Config.unused(settings, method.word()));
-        return new Run(session, Config.forMethod(settings, method.word()), directory);
+        return new Run(session, Config.forMethod(settings, method.word()), directory, true);
     }
 
     /** Returns a run with other settings of the same model and images, in a run directory of its own. */
@@ -78,6 +80,14 @@ public final class Run {
     /** Returns the method of the settings. */
     public Method method() {
         return Method.of(settings.tuning().method());
+    }
+
+    /**
+     * Returns what a key begins with that changes this run alone, not those of other methods in the same run directory: such as
+     * {@code methods.lora.}; empty if the settings are not those of one method.
+     */
+    public String ownKeys() {
+        return ofMethod ? "methods." + method() + "." : "";
     }
 
     /** Returns the methods that the settings compare it with; a new list. */

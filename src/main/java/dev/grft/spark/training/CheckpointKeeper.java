@@ -193,16 +193,18 @@ final class CheckpointKeeper implements Trainer.Keeper {
         String what = String.valueOf(diverged.getMessage());
         double rate = settings.halved(divergence.halvings()).rate();
         if (!settings.halves() || divergence.halvings() == MOST_HALVINGS) {
+            String own = run.ownKeys();
             throw new Divergence.Ended(
-                    "training: %s; the checkpoints in %s stay. Set training.learningRate to %.1e or so (%s now%s;"
+                    "training: %s; the checkpoints in %s stay. Set %straining.learningRate to %.1e or so (%s now%s;"
                             + " the training then starts over",
                     what,
                     directory,
+                    own,
                     rate / 3,
                     Checks.text(rate),
                     settings.halves()
                             ? ", after " + MOST_HALVINGS + " halvings) or find one with the verb rates"
-                            : "), find one with the verb rates, or set training.onDivergence to halve");
+                            : "), find one with the verb rates, or set " + own + "training.onDivergence to halve");
         }
         session.requireClaim();
         long to = Math.max(divergence.good(), part.first());

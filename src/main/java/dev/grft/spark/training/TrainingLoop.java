@@ -255,7 +255,8 @@ public final class TrainingLoop {
                 settings.syncEvery(),
                 settings.rate(),
                 settings.clipNorm(),
-                settings.checkpointEvery());
+                settings.checkpointEvery(),
+                run.ownKeys());
     }
 
     /**

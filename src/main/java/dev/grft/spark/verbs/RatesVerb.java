@@ -103,12 +103,13 @@ final class RatesVerb extends Verb {
         return String.format(
                 Locale.ROOT,
                 "rates %s: the loss falls fastest at %.1e and is back where it began at %s; try"
-                        + " --set training.learningRate=%s (%s now)",
+                        + " --set %straining.learningRate=%s (%s now)",
                 run.method(),
                 found.steepest(),
                 Double.isFinite(found.blowsUp())
                         ? String.format(Locale.ROOT, "%.1e", found.blowsUp())
                         : "no rate up to 1",
+                run.ownKeys(),
                 Checks.text(found.suggested()),
                 now);
     }

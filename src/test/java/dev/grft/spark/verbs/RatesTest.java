@@ -30,7 +30,7 @@ class RatesTest extends OnTiny {
         assertThat(printed.out())
                 .containsPattern("rates full: the loss falls fastest at \\S+ and is back where it began at ");
         JsonNode rates = new ObjectMapper().readTree(Files.readString(tried.resolve("rates.json")));
-        assertThat(printed.out()).contains("try --set training.learningRate=");
+        assertThat(printed.out()).contains("try --set methods.full.training.learningRate=");
         assertThat(rates.path("suggested").asDouble()).isBetween(1e-4, 1.0);
         assertThat(rates.path("steps").size()).isGreaterThan(50);
         assertThat(rates.path("steps").get(0).get(0).asDouble()).isEqualTo(1e-6);
