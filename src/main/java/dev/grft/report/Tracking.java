@@ -9,12 +9,15 @@ import dev.grft.config.Settings;
 import dev.grft.measures.Measure;
 import dev.grft.train.Trainer;
 import java.io.IOException;
+import java.net.ConnectException;
+import java.net.http.HttpConnectTimeoutException;
 import java.net.http.HttpTimeoutException;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
@@ -34,6 +37,7 @@ public final class Tracking implements AutoCloseable {
     private static final ObjectMapper MAPPER = new ObjectMapper();
     private static final int WAITING = 20_000; // messages; a step is one
     private static final double LONGEST_PAUSE = 30;
+    private static final double PAUSE_AT_END = 0.5;
 
     /** How an application has ended. */
     public enum Outcome {
@@ -74,7 +78,7 @@ public final class Tracking implements AutoCloseable {
     private final BlockingQueue<Message> waiting = new LinkedBlockingQueue<>(WAITING);
     private final @Nullable Thread thread;
     private volatile Outcome outcome = Outcome.FINISHED;
-    private volatile boolean closing;
+    private final CountDownLatch closing = new CountDownLatch(1);
     private volatile boolean incomplete;
     private volatile boolean late; // the end does not wait any longer
     private final AtomicLong models = new AtomicLong(); // bytes that wait
@@ -139,14 +143,14 @@ public final class Tracking implements AutoCloseable {
     /** Ends all runs and waits, not long, until the server has everything. */
     @Override
     public void close() {
-        if (thread == null || settings == null || closing) {
+        if (thread == null || settings == null || isClosing()) {
             return;
         }
         Outcome how = outcome;
         synchronized (this) {
             runs.values().forEach(run -> send(server -> run.status(server, how.status)));
         }
-        closing = true;
+        closing.countDown();
         send(server -> {}); // wakes it
         double seconds = how.patience * settings.timeoutSeconds()
                 + (how == Outcome.FINISHED ? (double) models.get() / Mlflow.BYTES_A_SECOND : 0);
@@ -179,7 +183,7 @@ public final class Tracking implements AutoCloseable {
         double pause = 1;
         try {
             while (true) {
-                Message message = closing ? waiting.poll() : waiting.take();
+                Message message = isClosing() ? waiting.poll() : waiting.take();
                 if (message == null) {
                     return;
                 }
@@ -202,11 +206,13 @@ public final class Tracking implements AutoCloseable {
                                 e instanceof HttpTimeoutException
                                         ? "does not answer within tracking.timeoutSeconds; will try again"
                                         : "cannot be reached (" + e + "); will try again");
-                        if (closing) {
+                        if (isClosing() && isAway(e)) {
                             incomplete = true;
                             return;
                         }
-                        TimeUnit.MILLISECONDS.sleep((long) (1000 * pause));
+                        if (closing.await((long) (1000 * pause), TimeUnit.MILLISECONDS)) {
+                            TimeUnit.MILLISECONDS.sleep((long) (1000 * PAUSE_AT_END)); // until it is late
+                        }
                         pause = Math.min(LONGEST_PAUSE, 2 * pause);
                     } catch (RuntimeException e) { // of the storage, also for the interrupt that ends the wait
                         incomplete = true;
@@ -221,6 +227,15 @@ public final class Tracking implements AutoCloseable {
         } catch (InterruptedException e) {
             incomplete = true; // the end does not wait any longer
         }
+    }
+
+    private boolean isClosing() {
+        return closing.getCount() == 0;
+    }
+
+    /** Returns whether there is no server at all; one that is busy or slow may take the rest before the end is late. */
+    private static boolean isAway(IOException e) {
+        return e instanceof ConnectException || e instanceof HttpConnectTimeoutException;
     }
 
     /** Returns a message, numbers with those that wait behind them for the same run. */

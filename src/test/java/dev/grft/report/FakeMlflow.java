@@ -77,7 +77,12 @@ public final class FakeMlflow implements AutoCloseable {
     private final HttpServer server;
 
     public FakeMlflow() throws IOException {
-        server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
+        this(0);
+    }
+
+    /** A server at a port. */
+    FakeMlflow(int port) throws IOException {
+        server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), port), 0);
         server.createContext("/", this::answer);
         server.start();
     }

@@ -17,6 +17,7 @@ import java.io.PrintStream;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
+import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.time.Duration;
@@ -163,6 +164,56 @@ class TrackingTest {
                     .containsExactly("tracking: " + server.uri()
                             + " cannot be reached (java.io.IOException: status 503); will try again; the run continues"
                             + " without it");
+        }
+    }
+
+    @Test
+    void aServerThatIsBusyAtTheEndIsToldEverything() throws Exception {
+        try (FakeMlflow server = new FakeMlflow()) {
+            try (Tracking tracking = tracking(server.uri(), Map.of())) {
+                Tracking.Run run = tracking.run(path("run"), settings(server.uri()), false);
+                while (server.runs.isEmpty()) {
+                    Thread.sleep(50);
+                }
+                server.failing = 3;
+                run.step(step(1));
+            }
+            assertThat(server.run("run").metrics).hasSize(5);
+            assertThat(server.run("run").statuses).containsExactly("FINISHED");
+            assertThat(said()).contains("will try again").doesNotContain("not everything");
+        }
+    }
+
+    @Test
+    void theEndDoesNotWaitForAPauseToBeOver() throws Exception {
+        try (FakeMlflow server = new FakeMlflow()) {
+            server.failing = 5; // the fifth pause is of 16 s
+            long began = System.nanoTime();
+            try (Tracking tracking = tracking(server.uri(), Map.of())) {
+                tracking.run(path("run"), settings(server.uri()), false).step(step(1));
+                while (server.failing > 2) {
+                    Thread.sleep(20);
+                }
+            }
+            assertThat(Duration.ofNanos(System.nanoTime() - began)).isLessThan(Duration.ofSeconds(12));
+            assertThat(server.run("run").statuses).containsExactly("FINISHED");
+        }
+    }
+
+    @Test
+    void aServerThatIsBackAtTheEndIsToldEverything() throws Exception {
+        FakeMlflow known = new FakeMlflow();
+        int port = URI.create(known.uri()).getPort();
+        known.close();
+        Tracking tracking = tracking(known.uri(), Map.of());
+        tracking.run(path("run"), settings(known.uri()), false).step(step(1));
+        while (!said().contains("cannot be reached (java.net.ConnectException")) {
+            Thread.sleep(20);
+        }
+        Thread.sleep(3500); // now in the pause of 4 s
+        try (FakeMlflow server = new FakeMlflow(port)) {
+            tracking.close();
+            assertThat(server.run("run").statuses).containsExactly("FINISHED");
         }
     }
 
