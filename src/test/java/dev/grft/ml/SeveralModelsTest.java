@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.grft.Delta;
 import dev.grft.Selection;
 import dev.grft.checkpoint.artifact.DeltaFile;
+import dev.grft.config.Config;
+import dev.grft.config.Settings;
 import dev.grft.spark.cluster.Gauges;
 import dev.grft.spark.verbs.OnTiny;
 import dev.grft.spark.verbs.Tiny;
@@ -69,6 +71,23 @@ class SeveralModelsTest extends OnTiny {
         DeltaFile file = three.delta();
         return new GrftClassificationModel("many", new DeltaFile(delta, "linear", file.settings(), file.provenance()))
                 .setImageCol("content");
+    }
+
+    @Test
+    void aModelThatWasTrainedOnGpusLabelsOnCpus() {
+        DeltaFile file = three.delta();
+        Settings onGpus = Config.with(
+                Config.parse("delta", file.settings()),
+                "delta",
+                Map.of("engine.requireGpu", true, "engine.kernels", "torch", "engine.precision", "tf32"));
+        GrftClassificationModel model = new GrftClassificationModel(
+                        "gpus",
+                        new DeltaFile(file.delta(), file.method(), Config.toYaml(onGpus), file.provenance()))
+                .setImageCol("content");
+        Dataset<Row> images = images(shared.test()).orderBy("path");
+
+        assertThat(model.transform(images).select("probability").collectAsList())
+                .isEqualTo(three.transform(images).select("probability").collectAsList());
     }
 
     @Test

@@ -203,6 +203,15 @@ public final class Device implements Serializable {
         return any.with(any.recompute, engine.mixed() ? null : kind, found.bytes);
     }
 
+    /** Returns whether Spark gives the executors of an application GPUs; in local mode, where it gives none, whether this process has taken one. */
+    public static boolean hasGpus(JavaSparkContext spark) {
+        if (!spark.isLocal()) {
+            return spark.getConf().getInt(OF_EXECUTOR, 0) > 0;
+        }
+        Backend.takeGpu("auto", null);
+        return Backend.onGpu("auto");
+    }
+
     private Device with(boolean again, @Nullable Kind kind, long bytes) {
         return new Device(kernels, precision, blasThreads, again, local, kind, bytes, profile);
     }

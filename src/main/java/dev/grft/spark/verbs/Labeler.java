@@ -3,8 +3,10 @@ package dev.grft.spark.verbs;
 import dev.grft.Delta;
 import dev.grft.UserError;
 import dev.grft.checkpoint.artifact.DeltaFile;
+import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.data.Target;
+import dev.grft.spark.cluster.Device;
 import dev.grft.spark.images.Encoded;
 import dev.grft.spark.images.FrameColumns;
 import dev.grft.spark.images.ImageColumn;
@@ -19,6 +21,7 @@ import java.io.PrintStream;
 import java.io.Serializable;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.Iterator;
 import java.util.Map;
 import java.util.Spliterator;
@@ -26,6 +29,7 @@ import java.util.Spliterators;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.StreamSupport;
 import org.apache.spark.TaskContext;
+import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.api.java.function.MapPartitionsFunction;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
@@ -83,12 +87,12 @@ public final class Labeler {
     /**
      * Returns the model of a delta.
      *
-     * @param settings how images are prepared, and where the pretrained model lies
+     * @param settings of the training: how images are prepared, and where the pretrained model lies
      * @throws UserError if the pretrained model cannot be read, or is another
      */
     public static Labeler of(SparkSession spark, Settings settings, DeltaFile file) {
         PrintStream nowhere = new PrintStream(OutputStream.nullOutputStream(), false, StandardCharsets.UTF_8);
-        try (Session session = Session.in(spark, settings, Map.of(), nowhere, nowhere)) {
+        try (Session session = Session.in(spark, here(spark, settings), Map.of(), nowhere, nowhere)) {
             Run run = session.main();
             Delta delta = file.delta();
             run.models().pretrained().requireFits(delta);
@@ -104,6 +108,20 @@ public final class Labeler {
                             .lookingAtEverything(),
                     delta.labels().size());
         }
+    }
+
+    /** Returns the settings of a training without what only its executors may be able to: these may be others. */
+    private static Settings here(SparkSession spark, Settings settings) {
+        Map<String, @Nullable Object> changes = new HashMap<>();
+        changes.put("engine.requireGpu", false);
+        if (settings.engine().kernels().equals("torch")) {
+            changes.put("engine.kernels", "auto"); // the same on GPUs
+        }
+        boolean tf32 = settings.engine().precision().equals("tf32");
+        if (tf32 && !Device.hasGpus(JavaSparkContext.fromSparkContext(spark.sparkContext()))) {
+            changes.put("engine.precision", "fp32");
+        }
+        return Config.with(settings, "transform", changes);
     }
 
     /**
