@@ -246,16 +246,30 @@ public final class Device implements Serializable {
             return null;
         }
         if (conf.getBoolean("spark.dynamicAllocation.enabled", false)) {
-            throw UserError.of(
-                    "%s is set without %s, which dynamic allocation needs: set it to 1, or to a part of 1 for several tasks on a"
-                            + " GPU",
-                    OF_EXECUTOR, OF_TASK);
+            throw neededBy("dynamic allocation");
         }
         return new ResourceProfileBuilder()
                 .require(new TaskResourceRequests()
                         .cpus(conf.getInt("spark.task.cpus", 1))
                         .resource("gpu", 1))
                 .build();
+    }
+
+    private static UserError neededBy(String what) {
+        return UserError.of(
+                "%s is set without %s, which %s needs: set it to 1, or to a part of 1 for several tasks on a GPU",
+                OF_EXECUTOR, OF_TASK, what);
+    }
+
+    /**
+     * Requires that Spark gives every task a GPU, if tasks compute on GPUs: those of a data frame cannot ask for one as {@link #computes} does.
+     *
+     * @param what the data frame is for
+     */
+    public void requireGivenToAll(SparkConf conf, String what) {
+        if (!local && onGpus(conf) && profile(conf) != null) {
+            throw neededBy(what);
+        }
     }
 
     /** Returns the same device that keeps nothing inside a block for the backward, or all. */

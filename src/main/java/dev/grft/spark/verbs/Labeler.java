@@ -96,6 +96,7 @@ public final class Labeler {
             Run run = session.main();
             Delta delta = file.delta();
             run.models().pretrained().requireFits(delta);
+            run.models().device().requireGivenToAll(session.context().getConf(), "transform");
             ModelBroadcast shared = ModelBroadcast.shared(
                             session.context(), run.models().pretrained())
                     .withHead(delta.labels().size(), delta.task());

@@ -110,6 +110,21 @@ class DeviceTest {
                         "spark.executor.resource.gpu.amount is 2, but the tasks of an executor share one copy");
     }
 
+    /** Without a GPU of its own such a task computes on the CPU, or beside all others on the GPU of its executor. */
+    @Test
+    void theTasksOfADataFrameNeedAGpuEachFromSparksSettings() {
+        Device device = new Device("auto", 1, false);
+        SparkConf conf = new SparkConf(false);
+        assertThatCode(() -> device.requireGivenToAll(conf, "transform")).doesNotThrowAnyException();
+        conf.set(OF_EXECUTOR, "1");
+        assertThatThrownBy(() -> device.requireGivenToAll(conf, "transform"))
+                .isInstanceOf(UserError.class)
+                .hasMessage(OF_EXECUTOR + " is set without spark.task.resource.gpu.amount, which transform needs: set it"
+                        + " to 1, or to a part of 1 for several tasks on a GPU");
+        conf.set("spark.task.resource.gpu.amount", "1");
+        assertThatCode(() -> device.requireGivenToAll(conf, "transform")).doesNotThrowAnyException();
+    }
+
     @Test
     void aBackendThatCannotStartTellsWhy() {
         LinkageError error = new NoClassDefFoundError("Could not initialize class dev.grft.vit.kernels.nd4j.Flat");
