@@ -5,12 +5,17 @@ import dev.grft.spark.cluster.Causes;
 import dev.grft.spark.tables.NamedTable;
 import dev.grft.spark.tables.OwnSession;
 import java.util.Collection;
+import java.util.List;
 import java.util.UUID;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.AnalysisException;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.types.StructType;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -19,7 +24,9 @@ import org.jspecify.annotations.Nullable;
  */
 public final class OutputTable {
     private static final String KEY = "name";
-    private static final String NO_PLAN = "Error occurred during query planning:"; // Spark's EXPLAIN
+    private static final String MAPPING = "spark.databricks.delta.properties.defaults.columnMapping.mode";
+    private static final Pattern NO_PLAN = Pattern.compile( // in place of one, of Spark's EXPLAIN
+            "(?s)(?:Error occurred during query planning:|== Physical Plan ==\\s+[\\w.]+AnalysisException:)(.*)");
 
     /** What to do with a table that exists, unless all of its rows are to be replaced. */
     public enum Existing {
@@ -102,18 +109,79 @@ public final class OutputTable {
 
     /** Has Spark plan a merge of the table with itself, without making it. */
     private void requireMerge() {
-        String plan;
-        try {
-            plan = spark.sql("EXPLAIN " + merge(name)).first().getString(0);
-        } catch (Exception e) { // Spark's are not declared
-            throw failed(e, "");
-        }
-        if (plan.startsWith(NO_PLAN)) {
+        String why = whyNot(merge(name));
+        if (why != null) {
             throw UserError.of(
                     "%s: cannot be merged into (%s); tables of Delta Lake and Iceberg can, with their spark.sql.extensions; or"
                             + " give --append",
-                    output, plan.substring(NO_PLAN.length()).strip());
+                    output, why);
         }
+    }
+
+    /** Returns why Spark cannot plan a statement; null if it can. */
+    private @Nullable String whyNot(String statement) {
+        try {
+            Matcher none = NO_PLAN.matcher(
+                    spark.sql("EXPLAIN " + statement).first().getString(0));
+            return none.matches()
+                    ? none.group(1).strip().lines().limit(3).collect(Collectors.joining(" ")) // then come plans
+                    : null;
+        } catch (Exception e) { // Spark's are not declared
+            throw failed(e, "");
+        }
+    }
+
+    /**
+     * Refuses a table that cannot take rows of some columns: has Spark plan what {@link #save} will do.
+     *
+     * @throws UserError with what to do
+     */
+    public void requireTakes(StructType columns) {
+        if (!exists()) {
+            requireNames(columns);
+            return;
+        }
+        String view = view(spark.createDataFrame(List.of(), columns));
+        try {
+            String why = whyNot(statement(view));
+            if (why != null) {
+                throw UserError.of(
+                        "%s: does not take the columns of these predictions (%s); change the table, set predict.topK, or choose"
+                                + " another --output",
+                        output, why);
+            }
+        } finally {
+            spark.catalog().dropTempView(view);
+        }
+    }
+
+    /** Refuses names that a new table of Delta Lake cannot have. */
+    private void requireNames(StructType columns) {
+        if (!spark.conf().get("spark.sql.sources.default").equals("delta")
+                || !spark.conf().get(MAPPING, "none").equals("none")) {
+            return;
+        }
+        for (String column : columns.fieldNames()) {
+            if (column.matches("(?s).*[ ,;{}()\n\t=].*")) {
+                throw UserError.of(
+                        "%s: a new table of Delta Lake cannot have a column %s; set predict.topK, which puts the classes into"
+                                + " an array, or %s=name",
+                        output, column, MAPPING);
+            }
+        }
+    }
+
+    private static String view(Dataset<Row> rows) {
+        String view = "grft_" + UUID.randomUUID().toString().replace("-", "");
+        rows.createOrReplaceTempView(view);
+        return view;
+    }
+
+    /** Returns what puts the rows of a view into a table that exists. */
+    private String statement(String view) {
+        return existing == Existing.MERGE
+                ? merge(view)
+                : "INSERT " + (force ? "OVERWRITE TABLE " : "INTO ") + name + " BY NAME SELECT * FROM " + view;
     }
 
     private String merge(String source) {
@@ -139,22 +207,17 @@ public final class OutputTable {
     public void save(String folder, Collection<String> files) {
         Dataset<Row> rows = spark.read()
                 .parquet(files.stream().map(file -> folder + "/" + file).toArray(String[]::new));
-        String view = "grft_" + UUID.randomUUID().toString().replace("-", "");
         requireFree(); // another job may have made it during the pass
         if (existing == Existing.MERGE) {
             requireDifferentNames(rows, folder);
         }
         session.requireClaim();
+        String view = view(rows);
         try {
             if (!exists()) {
                 rows.write().saveAsTable(name);
             } else {
-                rows.createOrReplaceTempView(view);
-                spark.sql(
-                        existing == Existing.MERGE
-                                ? merge(view)
-                                : "INSERT " + (force ? "OVERWRITE TABLE " : "INTO ") + name + " BY NAME SELECT * FROM "
-                                        + view);
+                spark.sql(statement(view));
             }
         } catch (Exception e) { // Spark's are not declared
             throw failed(e, kept(folder));

@@ -195,6 +195,9 @@ final class PredictVerb extends Verb {
         if (csv) {
             tasks.forEach(task -> requireTold(task, output));
         }
+        if (table != null) {
+            table.requireTakes(schema(tasks));
+        }
         RunImages.Unlabeled found = run.images().unlabeled(images);
         String inputs = found.identity() == null ? null : inputs(found.identity(), tasks);
         if (table == null && isPredicted(folder, output, inputs)) {

@@ -1,6 +1,7 @@
 package dev.grft.spark.verbs;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.grft.UserError;
 import dev.grft.spark.run.OutputTable.Existing;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -125,6 +126,21 @@ final class LakeTables {
         require(count(spark, labels) == 2 * all, "appended");
         Tiny.does(spark, sets, true, verbs -> verbs.predict("table:" + photos, "table:" + labels, List.of()));
         require(count(spark, labels) == all, "overwritten");
+        List<String> array = shared.sets(run, "data.train=table:" + photos, "training.epochs=1", "predict.topK=2");
+        for (Existing existing : List.of(Existing.APPEND, Existing.MERGE)) {
+            String refused = "";
+            try {
+                Tiny.does(
+                        spark,
+                        array,
+                        false,
+                        verbs -> verbs.predict("table:no_such_table", "table:" + labels, existing, List.of()));
+            } catch (UserError e) {
+                refused = String.valueOf(e.getMessage());
+            }
+            System.out.println(existing + ": " + refused);
+            require(refused.contains("does not take the columns of these predictions"), "other columns are refused");
+        }
         long commits = iceberg
                 ? spark.sql("SELECT * FROM " + labels + ".snapshots WHERE operation != 'delete'")
                         .count()

@@ -196,6 +196,63 @@ class TablesTest extends OnTiny {
     }
 
     @Test
+    void aTableThatDoesNotTakeTheColumnsIsRefusedBeforeAnyImageIsRead() {
+        List<String> sets = sets("columns", shared.train().toString());
+        Tiny.does(spark, sets, false, Verbs::train);
+        Tiny.does(spark, sets, false, verbs -> verbs.predict("table:reds", "table:labels", List.of()));
+        long before = names().size();
+        List<String> top = new ArrayList<>(sets);
+        top.add("predict.topK=2");
+        for (boolean force : new boolean[] {false, true}) {
+            assertThatThrownBy(() -> Tiny.does(
+                            spark,
+                            top,
+                            force,
+                            verbs -> verbs.predict(
+                                    "table:no_such_table",
+                                    "table:labels",
+                                    force ? Existing.REFUSE : Existing.APPEND,
+                                    List.of())))
+                    .isInstanceOf(UserError.class)
+                    .hasMessageStartingWith("table:labels: does not take the columns of these predictions (")
+                    .hasMessageContaining("`top`")
+                    .hasMessageEndingWith("; change the table, set predict.topK, or choose another --output");
+        }
+        assertThat(names()).hasSize((int) before);
+        assertThatThrownBy(() -> Tiny.does(
+                        spark,
+                        sets,
+                        false,
+                        verbs -> verbs.predict("table:no_such_table", "table:labels", Existing.APPEND, List.of())))
+                .hasMessageStartingWith("table:no_such_table: cannot be read (");
+    }
+
+    @Test
+    void newTablesOfDeltaLakeTakeNoBlanksInColumns() throws IOException {
+        Session session =
+                Session.in(spark, Tiny.settings(sets("delta", shared.train().toString())), System.err, System.err);
+        String before = spark.conf().get("spark.sql.sources.default");
+        spark.conf().set("spark.sql.sources.default", "delta");
+        try (session) {
+            OutputTable table =
+                    Objects.requireNonNull(OutputTable.of(session, "table:labels", Existing.REFUSE, false));
+            table.requireTakes(new StructType().add("p_primrose", DataTypes.FloatType));
+            StructType blank = new StructType().add("p_pink primrose", DataTypes.FloatType);
+            assertThatThrownBy(() -> table.requireTakes(blank))
+                    .isInstanceOf(UserError.class)
+                    .hasMessage("table:labels: a new table of Delta Lake cannot have a column p_pink primrose; set predict.topK,"
+                            + " which puts the classes into an array, or"
+                            + " spark.databricks.delta.properties.defaults.columnMapping.mode=name");
+            spark.conf().set("spark.databricks.delta.properties.defaults.columnMapping.mode", "name");
+            Objects.requireNonNull(OutputTable.of(session, "table:labels", Existing.REFUSE, false))
+                    .requireTakes(blank);
+        } finally {
+            spark.conf().set("spark.sql.sources.default", before);
+            spark.conf().unset("spark.databricks.delta.properties.defaults.columnMapping.mode");
+        }
+    }
+
+    @Test
     void rowsOfOneNameAreBrokenEach() {
         List<String> sets = sets("named", shared.train().toString());
         Tiny.does(spark, sets, false, Verbs::train);
