@@ -331,11 +331,16 @@ public final class FrameSource implements Source.Stored {
         return Causes.unwrapped(frame::count); // which reads no column, as rows::count would
     }
 
-    /** Rows have no order: each partition is one of the frame's, and several rows may have the same name. */
+    /**
+     * Rows have no order, and several may have the same name. Each partition is one of the frame's, unless these are too few for the cores,
+     * such as the one of a query with a LIMIT: then the rows are shuffled.
+     */
     @Override
     public JavaRDD<Encoded> inOrder(int partitions, int batch) {
         Reader read = reader;
-        return rows.map(read::image);
+        int given = rows.getNumPartitions();
+        boolean few = given < Math.min(partitions, rows.context().defaultParallelism());
+        return (few ? rows.repartition(partitions) : rows).map(read::image);
     }
 
     /** Returns whether rows have weights of their own. */

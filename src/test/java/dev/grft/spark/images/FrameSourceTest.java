@@ -34,6 +34,10 @@ class FrameSourceTest extends OnSpark {
     }
 
     private static ImageSource source() {
+        return new ImageSource(List.of("frame"), List.of(frameSource()));
+    }
+
+    private static FrameSource frameSource() {
         StructType columns = new StructType()
                 .add("image", DataTypes.BinaryType)
                 .add("label", DataTypes.StringType)
@@ -51,9 +55,7 @@ class FrameSourceTest extends OnSpark {
                                         .iterator(),
                                 true),
                 columns);
-        return new ImageSource(
-                List.of("frame"),
-                List.of(new FrameSource("frame", frame, new FrameColumns("image", "label", "name", null), null)));
+        return new FrameSource("frame", frame, new FrameColumns("image", "label", "name", null), null);
     }
 
     /** Returns the name and letter of each image by its rank. */
@@ -78,6 +80,20 @@ class FrameSourceTest extends OnSpark {
         assertThat(read(source, named)).isEqualTo(expected);
         rows("", "", "", "aA bB cC dD");
         assertThat(read(source, named)).isEqualTo(expected);
+    }
+
+    /** A query with a LIMIT has one partition, however many rows it has. */
+    @Test
+    void rowsInFewerPartitionsThanCoresAreDivided() {
+        rows("aA bB cC dD eE fF");
+        assertThat(parts(3)).hasSize(3).allSatisfy(part -> assertThat(part).hasSize(2));
+        assertThat(parts(1)).as("of one batch").containsExactly(List.of("a", "b", "c", "d", "e", "f"));
+        rows("aA bB", "cC dD");
+        assertThat(parts(3)).as("as many as cores").containsExactly(List.of("a", "b"), List.of("c", "d"));
+    }
+
+    private static List<List<String>> parts(int partitions) {
+        return frameSource().inOrder(partitions, 1).map(image -> image.name).glom().collect();
     }
 
     @Test
