@@ -22,6 +22,9 @@ import org.jspecify.annotations.Nullable;
 public final class Comparison {
     private static final ObjectMapper MAPPER = new ObjectMapper();
 
+    /** The key of the folder whose manifest tells of all runs. */
+    static final String FIRST = "first";
+
     private static final List<Column> COST = List.of(
             new Column("trained_without_head", "trained, no head", 1, "%,.0f"),
             new Column("share_without_head", "share, %", 100, "%,.3f"),
@@ -160,8 +163,12 @@ public final class Comparison {
         return pairs == 0 ? Double.NaN : sum / pairs;
     }
 
-    /** Returns everything, every seed of every cell, as JSON. */
-    public String json() {
+    /**
+     * Returns everything, every seed of every cell, as JSON.
+     *
+     * @param first the folder of the first run, below that of the comparison, which may hold runs of others
+     */
+    public String json(String first) {
         ObjectNode root = MAPPER.createObjectNode();
         Column main = main();
         if (mainMeasure() != Measure.ACCURACY) {
@@ -190,6 +197,7 @@ public final class Comparison {
             ObjectNode byBlock = node.putObject("share_by_block");
             shares(of.ofSeeds, place -> place.block()).forEach(byBlock::put);
         });
+        root.put(FIRST, first);
         try {
             return MAPPER.writerWithDefaultPrettyPrinter().writeValueAsString(root) + "\n";
         } catch (JsonProcessingException e) {

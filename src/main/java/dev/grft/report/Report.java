@@ -194,9 +194,14 @@ public final class Report {
         root.withObject("/broken").setAll(broken(broken));
     }
 
-    /** Returns the manifest of the directory, or of the first run in it; empty if there is none. */
+    /** Returns the manifest of the comparison's first run, of the directory, or of the first run in it; empty if there is none. */
     private JsonNode manifest() {
-        List<Path> places = new ArrayList<>(List.of(directory));
+        List<Path> places = new ArrayList<>();
+        json("comparison.json")
+                .filter(comparison -> comparison.has(Comparison.FIRST))
+                .map(comparison -> comparison.path(Comparison.FIRST).asText())
+                .ifPresent(first -> places.add(new Path(directory, first)));
+        places.add(directory);
         storage.list(directory).stream()
                 .filter(path -> path.getName().startsWith("budget"))
                 .forEach(budget -> places.addAll(storage.list(budget)));

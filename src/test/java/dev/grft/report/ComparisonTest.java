@@ -68,7 +68,7 @@ class ComparisonTest {
                 MAPPER.createObjectNode().put("task", "multi-label").put("micro_f1", 0.4));
         comparison.add("lora", null, 1, MAPPER.createObjectNode().put("task", "multi-label"));
 
-        JsonNode json = MAPPER.readTree(comparison.json());
+        JsonNode json = MAPPER.readTree(comparison.json("budget-0.3/seed-1"));
         assertThat(json.path("measure").asText()).isEqualTo("micro_f1");
         assertThat(json.at("/cells/0/micro_f1_mean").asDouble()).isEqualTo(0.4);
         assertThat(json.at("/cells/1/micro_f1_mean").isNull()).isTrue();
@@ -91,7 +91,7 @@ class ComparisonTest {
                 .startsWith("| method | seeds | RMSE | MAE | R² | trained, no head |")
                 .contains("| grft | 2 | 3.0000 ± 0.70711 | 2.0000 | 0.25000 | - |");
         assertThat(comparison.csv()).startsWith("method,budget,seed,rmse,mae,r2,trained_without_head,");
-        JsonNode json = MAPPER.readTree(comparison.json());
+        JsonNode json = MAPPER.readTree(comparison.json("budget-0.3/seed-1"));
         assertThat(json.path("measure").asText()).isEqualTo("rmse");
         assertThat(json.path("cells").path(0).path("rmse_mean").asDouble()).isEqualTo(3);
     }
@@ -113,7 +113,7 @@ class ComparisonTest {
 
     @Test
     void theJsonHasStabilityAndPlaces() throws Exception {
-        JsonNode picks = MAPPER.readTree(some().json()).path("selections").path("0.3 %");
+        JsonNode picks = MAPPER.readTree(some().json("budget-0.3/seed-1")).path("selections").path("0.3 %");
 
         assertThat(picks.path("jaccard_between_seeds").asDouble()).isEqualTo(2 / 6.0);
         assertThat(picks.path("jaccard_between_halves").asDouble()).isEqualTo(0.5);
@@ -127,7 +127,7 @@ class ComparisonTest {
     void whatWasChosenOnTheTestImagesIsMarkedInEveryForm() throws Exception {
         String note = "chosen on test, not comparable";
 
-        JsonNode cells = MAPPER.readTree(some().json()).path("cells");
+        JsonNode cells = MAPPER.readTree(some().json("budget-0.3/seed-1")).path("cells");
         assertThat(cells.get(2).path("note").asText()).isEqualTo(note);
         assertThat(cells.get(1).has("note")).isFalse();
         assertThat(some().markdown()).contains("| grft at 1 % (" + note + ") | 1 |", "| grft at 0.3 % | 2 |");

@@ -347,5 +347,11 @@ class ReportTest {
         assertThat(data.path("comparison").has("cells")).isTrue();
         assertThat(data.at("/manifest/seed").asInt()).isEqualTo(1);
         assertThat(data.path("methods")).isEmpty();
+
+        write("manifest.json", "{\"seed\": 3}"); // of a run in the same directory
+        write("comparison.json", "{\"cells\": [], \"selections\": {}, \"first\": \"budget-0.01/seed-2\"}");
+        assertThat(data().at("/manifest/seed").asInt())
+                .as("not of an earlier comparison")
+                .isEqualTo(2);
     }
 }

@@ -71,7 +71,7 @@ final class CompareVerb extends Verb {
             List<Selection> selections = new ArrayList<>();
             List<Comparison.Halves> halves = new ArrayList<>();
             for (long seed : seeds) {
-                Run plain = run.with(cell(budget, seed, "/" + name(budget) + "/seed-" + seed, rates));
+                Run plain = run.with(cell(budget, seed, "/" + folder(budget, seed), rates));
                 Session.Claim claim = session.claim(plain);
                 try (claim) {
                     Run cell = matched(plain);
@@ -96,7 +96,7 @@ final class CompareVerb extends Verb {
             }
             comparison.addSelections(budget, selections, halves);
         }
-        write("comparison.json", comparison.json());
+        write("comparison.json", comparison.json(folder(budgets.get(0), seeds.get(0))));
         write("comparison.csv", comparison.csv());
         write("comparison.md", comparison.markdown());
         session.out().print(comparison.markdown());
@@ -127,6 +127,10 @@ final class CompareVerb extends Verb {
 
     private static String name(@Nullable Double budget) {
         return budget == null ? "budget" : "budget-" + budget;
+    }
+
+    private static String folder(@Nullable Double budget, long seed) {
+        return name(budget) + "/seed-" + seed;
     }
 
     /** Returns the methods of a budget: those that do not depend on it only with the first. */

@@ -49,6 +49,7 @@ class ComparingTest extends OnTiny {
 
         assertThat(folder.resolve("run/report.html")).content().contains("\"comparison\":{\"cells\"");
         assertThat(folder.resolve("run/data.json")).content().contains("data.train", "data.test");
+        assertThat(comparison().path("first").asText()).isEqualTo("budget-0.02/seed-1");
         JsonNode cells = comparison().path("cells");
         List<String> told = new ArrayList<>();
         for (JsonNode cell : cells) {
