@@ -26,9 +26,13 @@ final class Thresholds {
                 && !settings.data().trainOnValidation();
     }
 
-    /** Returns a digest of the images that they are chosen on; nothing if there are none. */
+    /** Returns a digest of the images that they are chosen on, and of how these are looked at; nothing if there are none. */
     static String inputs(Run run) {
-        return chosen(run.settings()) ? Inputs.digest("thresholds", run.images().validationListing()) : "";
+        if (!chosen(run.settings())) {
+            return "";
+        }
+        String images = Inputs.digest("thresholds", run.images().validationListing());
+        return run.settings().evaluation().flip() ? images + " flip" : images;
     }
 
     /** Returns a delta with its thresholds; itself if it has some, or none are chosen. */

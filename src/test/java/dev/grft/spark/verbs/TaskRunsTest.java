@@ -153,6 +153,27 @@ class TaskRunsTest extends OnTiny {
                 .anyMatch(labels -> labels.contains("|warm"));
     }
 
+    @Test
+    void thresholdsAreChosenAgainForProbabilitiesOfBothSides() throws IOException {
+        Path directory = folder.resolve("run");
+        List<String> sets = sets(
+                directory, "data.task=multi-label", "data.validation=" + set("validation"), "training.epochs=2");
+        Tiny.does(spark, sets, false, Verbs::train);
+        DeltaFile once = delta(directory);
+        sets.add("evaluation.flip=true");
+
+        Tiny.Printed flipped = Tiny.does(spark, sets, false, Verbs::train);
+
+        assertThat(flipped.err())
+                .contains("thresholds bitfit")
+                .doesNotContain("delta.safetensors is up to date")
+                .as("trained on")
+                .doesNotContain("step 1/");
+        assertThat(delta(directory).delta().headBias()).isEqualTo(once.delta().headBias());
+        assertThat(Tiny.does(spark, sets, false, Verbs::train).err())
+                .contains("delta.safetensors is up to date with its inputs");
+    }
+
     /** Earlier builds wrote such names. */
     @Test
     void aDeltaWithABarInTheNameOfAClassIsReadAndRefusedForCsv() throws IOException {
