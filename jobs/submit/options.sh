@@ -28,7 +28,7 @@ Environment:
   GRFT_BUILD_SECONDS how long to wait for another jobs/submit.sh that builds; 1800
   GRFT_DRIVER_MEMORY, SPARK_LOCAL_IP, OMP_NUM_THREADS, OMP_WAIT_POLICY: override the defaults set here
 
-The exit code is the program's: 0 done, 2 the input must be corrected, 3 a failure, 4 the cluster was lost or
+The exit code is the program's, but on YARN in cluster mode, which tells success or failure only: 0 done, 2 the input must be corrected, 3 a failure, 4 the cluster was lost or
 another driver is at work in the run directory, 5 stopped by --max-time, 143 by SIGTERM. After 4, 5 and 143 the same
 command resumes.
 TEXT

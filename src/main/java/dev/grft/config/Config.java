@@ -126,8 +126,7 @@ public final class Config {
                     file,
                     e,
                     new UserError(
-                            file + ": cannot be read (" + e.getMessage() + "); check the path and its permissions",
-                            e));
+                            file + ": cannot be read (" + e.getMessage() + "); check the path and its permissions", e));
         }
     }
 

@@ -146,7 +146,9 @@ public final class Report {
                             history.path(1).toString(),
                             () -> history.existing().stream().flatMap(file -> history.lines(file).stream())));
         }
-        json(folder + "mistakes.json").filter(mistakes -> measured).ifPresent(mistakes -> node.set("mistakes", mistakes));
+        json(folder + "mistakes.json")
+                .filter(mistakes -> measured)
+                .ifPresent(mistakes -> node.set("mistakes", mistakes));
         return node;
     }
 

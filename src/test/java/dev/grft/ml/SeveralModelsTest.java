@@ -81,8 +81,7 @@ class SeveralModelsTest extends OnTiny {
                 "delta",
                 Map.of("engine.requireGpu", true, "engine.kernels", "torch", "engine.precision", "tf32"));
         GrftClassificationModel model = new GrftClassificationModel(
-                        "gpus",
-                        new DeltaFile(file.delta(), file.method(), Config.toYaml(onGpus), file.provenance()))
+                        "gpus", new DeltaFile(file.delta(), file.method(), Config.toYaml(onGpus), file.provenance()))
                 .setImageCol("content");
         Dataset<Row> images = images(shared.test()).orderBy("path");
 

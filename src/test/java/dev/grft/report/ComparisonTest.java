@@ -113,7 +113,9 @@ class ComparisonTest {
 
     @Test
     void theJsonHasStabilityAndPlaces() throws Exception {
-        JsonNode picks = MAPPER.readTree(some().json("budget-0.3/seed-1")).path("selections").path("0.3 %");
+        JsonNode picks = MAPPER.readTree(some().json("budget-0.3/seed-1"))
+                .path("selections")
+                .path("0.3 %");
 
         assertThat(picks.path("jaccard_between_seeds").asDouble()).isEqualTo(2 / 6.0);
         assertThat(picks.path("jaccard_between_halves").asDouble()).isEqualTo(0.5);

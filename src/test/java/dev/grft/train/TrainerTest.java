@@ -317,8 +317,8 @@ class TrainerTest {
 
     @Test
     void whatIsInterruptedWhileItIsJudgedGoesOnWithThatEpoch() {
-        LearnerState undisturbed =
-                trainer(plan(8, 1, 0), learner(), new Source(), new Memory(null)).run();
+        LearnerState undisturbed = trainer(plan(8, 1, 0), learner(), new Source(), new Memory(null))
+                .run();
         for (long at : new long[] {5, 8}) {
             Memory memory = new Memory(null);
             Judge lost = new Judge(9) {
@@ -338,7 +338,10 @@ class TrainerTest {
             Judge judge = new Judge(9);
             judge.due = true;
             steps.clear();
-            assertThat(judged(plan(8, 1, 0), judge, again)).startsWith(at).endsWith(8L).doesNotHaveDuplicates();
+            assertThat(judged(plan(8, 1, 0), judge, again))
+                    .startsWith(at)
+                    .endsWith(8L)
+                    .doesNotHaveDuplicates();
             assertThat(steps).as("no step is made again").hasSize((int) (8 - at));
             assertThat(steps(again)).as("kept again, since it has been judged").contains(at);
             assertThat(again.kept.get(again.kept.size() - 1)).isEqualTo(undisturbed);

@@ -138,7 +138,9 @@ public final class TrainingState {
     private static void add(CRC32C crc, float[] numbers) {
         ByteBuffer chunk = ByteBuffer.allocate(1 << 16);
         int step = chunk.capacity() / Float.BYTES;
-        for (int at = 0; at >= 0 && at < numbers.length; at += step) { // behind the last numbers of an array it may overflow
+        for (int at = 0;
+                at >= 0 && at < numbers.length;
+                at += step) { // behind the last numbers of an array it may overflow
             int count = Math.min(step, numbers.length - at);
             chunk.clear();
             chunk.asFloatBuffer().put(numbers, at, count);

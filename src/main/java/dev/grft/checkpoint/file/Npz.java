@@ -88,9 +88,10 @@ public final class Npz {
             }
         } catch (ZipException | EOFException | IllegalArgumentException e) {
             throw new UserError(
-                    file + (String.valueOf(e.getMessage()).contains("EXT descriptor") // of a whole file, too
-                            ? ": is in a form that Java cannot read, since it was saved to a stream; save it to a disk first"
-                            : ": is damaged (" + e.getMessage() + "); copy it again"),
+                    file
+                            + (String.valueOf(e.getMessage()).contains("EXT descriptor") // of a whole file, too
+                                    ? ": is in a form that Java cannot read, since it was saved to a stream; save it to a disk first"
+                                    : ": is damaged (" + e.getMessage() + "); copy it again"),
                     e);
         }
         if (tensors.isEmpty()) {

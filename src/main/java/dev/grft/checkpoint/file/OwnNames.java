@@ -26,8 +26,8 @@ public final class OwnNames {
     private static final Pattern UNFINISHED = Pattern.compile("\\._tmp-" + UUID + "-(?!old-)(.+)");
     private static final String FOLDERS = "\\._(?:tmp|old)-[^/]*";
     private static final Pattern FOLDER = Pattern.compile(FOLDERS);
-    private static final Pattern FILE = Pattern.compile("(?:.*/)?(?:" + FOLDERS
-            + "/.*|\\._(?:lease|first)-[^/]*|\\._tmp-" + UUID + "-[^/]*)");
+    private static final Pattern FILE =
+            Pattern.compile("(?:.*/)?(?:" + FOLDERS + "/.*|\\._(?:lease|first)-[^/]*|\\._tmp-" + UUID + "-[^/]*)");
 
     private OwnNames() {}
 

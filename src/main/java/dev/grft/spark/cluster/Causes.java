@@ -21,8 +21,8 @@ public final class Causes {
     private static final Pattern FULL = Pattern.compile("[^\n]*(?:No space left on device|Disk quota exceeded)");
 
     /** What object stores and HDFS say of credentials that count no more. */
-    private static final Pattern EXPIRED =
-            Pattern.compile("[^\n]*(?:ExpiredToken|RequestExpired|The provided token has expired|Error Code: InvalidToken"
+    private static final Pattern EXPIRED = Pattern.compile(
+            "[^\n]*(?:ExpiredToken|RequestExpired|The provided token has expired|Error Code: InvalidToken"
                     + "|SecretManager\\$InvalidToken|token [^\n]*can't be found in cache)[^\n]*");
 
     /** What Spark says when one of its readers cannot read a file, with the file and what is wrong. */

@@ -87,8 +87,7 @@ final class ImageList {
                     path,
                     e,
                     new UserError(
-                            path + ": cannot be read (" + e.getMessage() + "); check the path and its permissions",
-                            e));
+                            path + ": cannot be read (" + e.getMessage() + "); check the path and its permissions", e));
         }
         ListForm form = switch (format) {
             case JSON -> new JsonMapList(path, labels, list::add);

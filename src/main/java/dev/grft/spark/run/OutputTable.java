@@ -121,8 +121,8 @@ public final class OutputTable {
     /** Returns why Spark cannot plan a statement; null if it can. */
     private @Nullable String whyNot(String statement) {
         try {
-            Matcher none = NO_PLAN.matcher(
-                    spark.sql("EXPLAIN " + statement).first().getString(0));
+            Matcher none =
+                    NO_PLAN.matcher(spark.sql("EXPLAIN " + statement).first().getString(0));
             return none.matches()
                     ? none.group(1).strip().lines().limit(3).collect(Collectors.joining(" ")) // then come plans
                     : null;

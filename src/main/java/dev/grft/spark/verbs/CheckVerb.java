@@ -68,7 +68,10 @@ final class CheckVerb extends Verb {
         String pretrained = settings.model().pretrained();
         if (pretrained != null) {
             Checkpoint.requireElsewhere(
-                    session.storage(), pretrained, "run.directory", run.directory().toString());
+                    session.storage(),
+                    pretrained,
+                    "run.directory",
+                    run.directory().toString());
         }
         org.apache.hadoop.fs.Path trial = run.directory().path(OwnNames.TEMPORARY + UUID.randomUUID() + "-check.txt");
         session.storage().writeAtomically(trial, "can be written\n");

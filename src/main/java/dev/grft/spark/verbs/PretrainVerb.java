@@ -142,8 +142,7 @@ final class PretrainVerb extends Verb {
         Checkpoint model =
                 Checkpoint.of(path.toString(), architecture(), config, trained, preprocess.recipe(), labels.names());
         Dtype type = dtype(settings.model().saveType());
-        run.artifacts()
-                .replaceTrained(path, "pretrain", () -> model.save(session.hadoop(), path.toString(), type));
+        run.artifacts().replaceTrained(path, "pretrain", () -> model.save(session.hadoop(), path.toString(), type));
         Provenance.writeManifest(run, images.digest(), session.storage().sha256(path));
         Metrics metrics = run.artifacts().metrics();
         metrics.of("pretrain").put("parameters", config.parameters());

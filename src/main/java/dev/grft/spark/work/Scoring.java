@@ -298,7 +298,8 @@ public final class Scoring implements Serializable {
                                 String matrix = matrices.get(index);
                                 MatrixShape shape = Objects.requireNonNull(eligible.get(matrix));
                                 double[] sum = sum(Math.toIntExact(shape.size()), pieces, PIECE);
-                                return List.of(use.call(new Tuple2<>(matrix, sum))).iterator();
+                                return List.of(use.call(new Tuple2<>(matrix, sum)))
+                                        .iterator();
                             },
                             false)
                     .collect();

@@ -577,8 +577,9 @@ class ExportTest {
         Path readme = Files.writeString(output.resolve("README.md"), "# My project\n");
         assertThatThrownBy(() -> export(run.toString(), "peft", null, file, output.toString()))
                 .isInstanceOf(UserError.class)
-                .hasMessage(readme + ": is not the card of an adapter that export has written; choose another --output, or"
-                        + " move it away");
+                .hasMessage(
+                        readme + ": is not the card of an adapter that export has written; choose another --output, or"
+                                + " move it away");
         Files.delete(readme);
         export(run.toString(), "peft", null, file, output.toString());
         export(run.toString(), "peft", null, file, output.toString());

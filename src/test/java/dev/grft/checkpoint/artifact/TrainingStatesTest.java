@@ -210,7 +210,10 @@ class TrainingStatesTest {
         write(1);
         String uuid = "._tmp-01234567-89ab-cdef-0123-456789abcdef-";
         for (String name : List.of(
-                uuid + "step-00000002.safetensors", uuid + "old-step-00000001.safetensors", uuid + "notes.txt", "._x")) {
+                uuid + "step-00000002.safetensors",
+                uuid + "old-step-00000001.safetensors",
+                uuid + "notes.txt",
+                "._x")) {
             Files.writeString(directory().resolve(name), "");
         }
 

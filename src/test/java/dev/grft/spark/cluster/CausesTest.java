@@ -35,7 +35,8 @@ class CausesTest {
                         + " me) can't be found in cache"
             })
     void expiredCredentialsAreForTheUserToRenew(String said) {
-        assertThat(Causes.rethrown(new UncheckedIOException("runs/x/lease.json: cannot be read", new IOException(said))))
+        assertThat(Causes.rethrown(
+                        new UncheckedIOException("runs/x/lease.json: cannot be read", new IOException(said))))
                 .isInstanceOf(UserError.class)
                 .hasMessageStartingWith("the credentials of a file system have expired: ")
                 .hasMessageContaining(said)

@@ -119,8 +119,9 @@ class DeviceTest {
         conf.set(OF_EXECUTOR, "1");
         assertThatThrownBy(() -> device.requireGivenToAll(conf, "transform"))
                 .isInstanceOf(UserError.class)
-                .hasMessage(OF_EXECUTOR + " is set without spark.task.resource.gpu.amount, which transform needs: set it"
-                        + " to 1, or to a part of 1 for several tasks on a GPU");
+                .hasMessage(
+                        OF_EXECUTOR + " is set without spark.task.resource.gpu.amount, which transform needs: set it"
+                                + " to 1, or to a part of 1 for several tasks on a GPU");
         conf.set("spark.task.resource.gpu.amount", "1");
         assertThatCode(() -> device.requireGivenToAll(conf, "transform")).doesNotThrowAnyException();
     }

@@ -93,7 +93,11 @@ class FrameSourceTest extends OnSpark {
     }
 
     private static List<List<String>> parts(int partitions) {
-        return frameSource().inOrder(partitions, 1).map(image -> image.name).glom().collect();
+        return frameSource()
+                .inOrder(partitions, 1)
+                .map(image -> image.name)
+                .glom()
+                .collect();
     }
 
     @Test

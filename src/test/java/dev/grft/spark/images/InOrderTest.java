@@ -262,22 +262,22 @@ class InOrderTest extends OnSpark {
             }
         };
         Tiny.heardBy(listener, spark.sparkContext(), () -> {
-        try (Images images = new ImageReader(
-                        spark, new Preprocess(4, 4, Preprocess.Crop.SQUASH, ImageRecipe.same(0, 1, 1)), 0, 4)
-                .read(
-                        ImageSource.at(
-                                spark,
-                                List.of(first.toString(), second.toString()),
-                                new ReadOptions(ImageFormat.AUTO, "image", "label", null)),
-                        null)) {
-            assertThat(images.count()).isEqualTo(21);
-            assertThat(images.examples().map(example -> example.id()).glom().collect())
-                    .containsExactly(
-                            List.of(0L, 4L, 8L, 12L, 16L, 20L),
-                            List.of(1L, 5L, 9L, 13L, 17L),
-                            List.of(2L, 6L, 10L, 14L, 18L),
-                            List.of(3L, 7L, 11L, 15L, 19L));
-        }
+            try (Images images = new ImageReader(
+                            spark, new Preprocess(4, 4, Preprocess.Crop.SQUASH, ImageRecipe.same(0, 1, 1)), 0, 4)
+                    .read(
+                            ImageSource.at(
+                                    spark,
+                                    List.of(first.toString(), second.toString()),
+                                    new ReadOptions(ImageFormat.AUTO, "image", "label", null)),
+                            null)) {
+                assertThat(images.count()).isEqualTo(21);
+                assertThat(images.examples().map(example -> example.id()).glom().collect())
+                        .containsExactly(
+                                List.of(0L, 4L, 8L, 12L, 16L, 20L),
+                                List.of(1L, 5L, 9L, 13L, 17L),
+                                List.of(2L, 6L, 10L, 14L, 18L),
+                                List.of(3L, 7L, 11L, 15L, 19L));
+            }
         });
         assertThat(shuffled).hasValue(0);
     }

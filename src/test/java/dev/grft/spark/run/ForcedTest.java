@@ -87,7 +87,8 @@ class ForcedTest {
 
         make(artifacts("app-1", false), false, false);
 
-        assertThat(folder.toFile().list()).containsExactlyInAnyOrder("delta.safetensors", "inputs.json", left + "other");
+        assertThat(folder.toFile().list())
+                .containsExactlyInAnyOrder("delta.safetensors", "inputs.json", left + "other");
     }
 
     @Test

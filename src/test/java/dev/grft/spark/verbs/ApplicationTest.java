@@ -61,7 +61,9 @@ class ApplicationTest {
     void aLaterAttemptHasWhatIsLeftOfTheTime() {
         Duration limit = Duration.ofHours(8);
         assertThat(Application.left(limit, "1000", 1000 + 3_600_000)).isEqualTo(Duration.ofHours(7));
-        assertThat(Application.left(limit, "1000", 500)).as("of clocks that differ").isEqualTo(limit);
+        assertThat(Application.left(limit, "1000", 500))
+                .as("of clocks that differ")
+                .isEqualTo(limit);
         assertThat(Application.left(limit, "1000", 1000 + 9 * 3_600_000)).isEqualTo(Duration.ZERO);
         assertThat(Application.left(limit, "", 1000)).isEqualTo(limit);
     }

@@ -49,9 +49,11 @@ class DivergingTest extends OnTiny {
         assertThatThrownBy(() -> train(directory))
                 .isInstanceOf(Divergence.Ended.class)
                 .hasMessageStartingWith("training: the loss has diverged: step ")
-                .hasMessageContaining("the checkpoints in " + directory + "/state stay. Set methods.full.training.learningRate to")
-                .hasMessageContaining("(8 now), find one with the verb rates, or set methods.full.training.onDivergence to halve;"
-                        + " the training then starts over");
+                .hasMessageContaining(
+                        "the checkpoints in " + directory + "/state stay. Set methods.full.training.learningRate to")
+                .hasMessageContaining(
+                        "(8 now), find one with the verb rates, or set methods.full.training.onDivergence to halve;"
+                                + " the training then starts over");
 
         assertThat(directory.resolve("state")).isNotEmptyDirectory();
         assertThat(directory.resolve("delta.safetensors")).doesNotExist();

@@ -191,7 +191,8 @@ class EpochChoiceTest extends OnTiny {
 
     @Test
     void whatIsInterruptedWhileAnEpochIsMeasuredGoesOnWithThat() throws Exception {
-        String[] sets = {"training.headInit=fresh", "training.watch=loss", "training.patience=4", "training.maxSteps=9"};
+        String[] sets = {"training.headInit=fresh", "training.watch=loss", "training.patience=4", "training.maxSteps=9"
+        };
         Path whole = folder.resolve("undisturbed");
         does(whole, Verbs::train, sets);
         assertThat(epochs(whole).get(1).path("best").asBoolean()).isTrue();

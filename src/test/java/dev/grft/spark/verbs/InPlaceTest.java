@@ -431,8 +431,10 @@ class InPlaceTest extends OnTiny {
                 jobs.add(String.valueOf(start.properties().getProperty("spark.job.description")));
             }
         };
-        Tiny.heardBy(listener, spark.sparkContext(), () -> assertThat(named(inBucket(packed)))
-                .hasSize(36));
+        Tiny.heardBy(
+                listener,
+                spark.sparkContext(),
+                () -> assertThat(named(inBucket(packed))).hasSize(36));
         assertThat(jobs).isNotEmpty().noneMatch(job -> job.contains("Listing leaf files"));
     }
 

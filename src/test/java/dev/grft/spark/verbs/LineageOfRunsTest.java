@@ -231,15 +231,15 @@ class LineageOfRunsTest extends OnTiny {
             }
         };
         Tiny.heardBy(listener, spark.sparkContext(), () -> {
-        try (Session session = Session.in(spark, Tiny.settings(sets), NOWHERE, NOWHERE)) {
-            assertThat(session.main()
-                            .images()
-                            .unlabeled(packed.toString())
-                            .source()
-                            .get())
-                    .isNotNull();
-            spark.range(3).collectAsList(); // a job that is seen
-        }
+            try (Session session = Session.in(spark, Tiny.settings(sets), NOWHERE, NOWHERE)) {
+                assertThat(session.main()
+                                .images()
+                                .unlabeled(packed.toString())
+                                .source()
+                                .get())
+                        .isNotNull();
+                spark.range(3).collectAsList(); // a job that is seen
+            }
         });
         assertThat(jobs).isNotEmpty().noneMatch(job -> job.startsWith("count"));
     }

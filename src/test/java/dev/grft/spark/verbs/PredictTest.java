@@ -208,8 +208,11 @@ class PredictTest extends OnTiny {
                         + end.taskMetrics().diskBytesSpilled());
             }
         };
-        Tiny.heardBy(listener, spark.sparkContext(), () -> assertThat(predict("counted:" + images, false).err())
-                .contains("read 60 images, 0 broken, 0 files ignored", "predicted 60 images into " + output));
+        Tiny.heardBy(
+                listener,
+                spark.sparkContext(),
+                () -> assertThat(predict("counted:" + images, false).err())
+                        .contains("read 60 images, 0 broken, 0 files ignored", "predicted 60 images into " + output));
         assertThat(parts()).hasSize(6); // three tasks for each of two cores
         assertThat(names()).hasSize(60).isSorted().doesNotHaveDuplicates();
         assertThat(shuffled).hasValue(0);

@@ -148,7 +148,8 @@ class ResumeTest extends OnSpark {
 
         assertThat(printed.err()).doesNotContain("up to date", "resuming").contains("state-old-1");
         Files.writeString(config, text);
-        assertThat(train(undisturbed, "model.pretrained=" + pretrained).err()).contains("delta.safetensors is up to date");
+        assertThat(train(undisturbed, "model.pretrained=" + pretrained).err())
+                .contains("delta.safetensors is up to date");
     }
 
     @ParameterizedTest
@@ -169,13 +170,15 @@ class ResumeTest extends OnSpark {
         Files.writeString(directory.resolve("metrics.json"), metrics);
         assertThat(Tiny.tensors(directory.resolve("delta.safetensors"))).isNotEqualTo(first);
 
-        assertThat(train(directory, other.toArray(String[]::new)).err()).doesNotContain("delta.safetensors is up to date");
+        assertThat(train(directory, other.toArray(String[]::new)).err())
+                .doesNotContain("delta.safetensors is up to date");
         assertThat(Files.readString(directory.resolve("metrics.json"))).doesNotContain("\"accuracy\"", "\"trained\"");
 
         Files.writeString(directory.resolve("metrics.json"), "{");
         assertThatThrownBy(() -> train(directory, tuning)).hasMessageContaining("metrics.json: is not valid JSON");
         Files.delete(directory.resolve("metrics.json"));
-        assertThat(train(directory, other.toArray(String[]::new)).err()).doesNotContain("delta.safetensors is up to date");
+        assertThat(train(directory, other.toArray(String[]::new)).err())
+                .doesNotContain("delta.safetensors is up to date");
         assertThat(train(directory, tuning).err()).doesNotContain("delta.safetensors is up to date");
         assertThat(Tiny.tensors(directory.resolve("delta.safetensors"))).isEqualTo(first);
         assertThat(evaluate(tuning).err()).doesNotContain("evaluation.json is up to date");
@@ -185,10 +188,7 @@ class ResumeTest extends OnSpark {
     private Printed evaluate(String... more) {
         Path train = shared.resolve("train");
         return Tiny.does(
-                spark,
-                Tiny.sets(shared.resolve("pretrained"), train, train, directory, more),
-                false,
-                Verbs::evaluate);
+                spark, Tiny.sets(shared.resolve("pretrained"), train, train, directory, more), false, Verbs::evaluate);
     }
 
     @Test

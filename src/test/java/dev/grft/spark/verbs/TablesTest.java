@@ -234,15 +234,15 @@ class TablesTest extends OnTiny {
         String before = spark.conf().get("spark.sql.sources.default");
         spark.conf().set("spark.sql.sources.default", "delta");
         try (session) {
-            OutputTable table =
-                    Objects.requireNonNull(OutputTable.of(session, "table:labels", Existing.REFUSE, false));
+            OutputTable table = Objects.requireNonNull(OutputTable.of(session, "table:labels", Existing.REFUSE, false));
             table.requireTakes(new StructType().add("p_primrose", DataTypes.FloatType));
             StructType blank = new StructType().add("p_pink primrose", DataTypes.FloatType);
             assertThatThrownBy(() -> table.requireTakes(blank))
                     .isInstanceOf(UserError.class)
-                    .hasMessage("table:labels: a new table of Delta Lake cannot have a column p_pink primrose; set predict.topK,"
-                            + " which puts the classes into an array, or"
-                            + " spark.databricks.delta.properties.defaults.columnMapping.mode=name");
+                    .hasMessage(
+                            "table:labels: a new table of Delta Lake cannot have a column p_pink primrose; set predict.topK,"
+                                    + " which puts the classes into an array, or"
+                                    + " spark.databricks.delta.properties.defaults.columnMapping.mode=name");
             spark.conf().set("spark.databricks.delta.properties.defaults.columnMapping.mode", "name");
             Objects.requireNonNull(OutputTable.of(session, "table:labels", Existing.REFUSE, false))
                     .requireTakes(blank);

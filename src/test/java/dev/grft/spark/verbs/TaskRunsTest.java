@@ -156,8 +156,8 @@ class TaskRunsTest extends OnTiny {
     @Test
     void thresholdsAreChosenAgainForProbabilitiesOfBothSides() throws IOException {
         Path directory = folder.resolve("run");
-        List<String> sets = sets(
-                directory, "data.task=multi-label", "data.validation=" + set("validation"), "training.epochs=2");
+        List<String> sets =
+                sets(directory, "data.task=multi-label", "data.validation=" + set("validation"), "training.epochs=2");
         Tiny.does(spark, sets, false, Verbs::train);
         DeltaFile once = delta(directory);
         sets.add("evaluation.flip=true");

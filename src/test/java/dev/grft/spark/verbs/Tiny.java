@@ -28,8 +28,8 @@ import java.util.function.Consumer;
 import javax.imageio.ImageIO;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.SparkContext;
-import org.apache.spark.scheduler.SparkListener;
 import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.scheduler.SparkListener;
 import org.apache.spark.sql.SparkSession;
 import scala.Option;
 
@@ -105,7 +105,8 @@ public final class Tiny {
     }
 
     /** Lets {@code listener} hear all that {@code body} does, and nothing that was before it. */
-    public static <E extends Exception> void heardBy(SparkListener listener, SparkContext spark, Body<E> body) throws E {
+    public static <E extends Exception> void heardBy(SparkListener listener, SparkContext spark, Body<E> body)
+            throws E {
         untilHeard(spark);
         spark.addSparkListener(listener);
         try {

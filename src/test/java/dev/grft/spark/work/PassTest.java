@@ -66,8 +66,9 @@ class PassTest extends OnSpark {
         pieces.sort(Comparator.comparing(Tuple2::_1));
 
         assertThat(pieces).extracting(piece -> piece._2().length).containsExactly(3, 3, 3, 3, 3, 3, 1, 1, 1);
-        assertThat(pieces).allSatisfy(piece -> assertThat(new Scoring.ByMatrix(49).getPartition(piece._1()))
-                .isEqualTo(48));
+        assertThat(pieces)
+                .allSatisfy(piece -> assertThat(new Scoring.ByMatrix(49).getPartition(piece._1()))
+                        .isEqualTo(48));
         assertThat(Scoring.sum(7, pieces.iterator(), 3)).containsExactly(1e-3f, 1.5, 3.5, 3, 5, 5, 14);
     }
 }
