@@ -40,7 +40,7 @@ class SubmitKubernetesTest {
     private void state(String... containers) throws Exception {
         StringBuilder text = new StringBuilder("Application status (driver): \n\t pod name: x\n");
         for (String container : containers) {
-            String[] words = container.split(" ");
+            String[] words = container.split(" ", -1);
             text.append("\t\t container name: %s\n\t\t container state: ".formatted(words[0]));
             text.append(words.length < 2 ? "waiting\n" : "terminated\n\t\t exit code: %s\n".formatted(words[1]));
         }

@@ -49,8 +49,6 @@ import org.apache.hadoop.util.VersionInfo;
  * {@link UncheckedIOException}.
  */
 public final class Storage {
-    private static final Predicate<String> WHOLE = name -> !name.startsWith(OwnNames.TEMPORARY);
-
     private final Configuration hadoop;
     private final Runnable beforeChange;
 
@@ -392,12 +390,12 @@ public final class Storage {
 
     /** Returns what is in a directory, sorted by name, temporary files left out; empty if it is missing. */
     public List<Path> list(Path directory) {
-        return statuses(directory, WHOLE).map(FileStatus::getPath).sorted().toList();
+        return statuses(directory, Storage::isWhole).map(FileStatus::getPath).sorted().toList();
     }
 
     /** Returns the same, the latest first. */
     public List<Path> latestFirst(Path directory) {
-        return statuses(directory, WHOLE)
+        return statuses(directory, Storage::isWhole)
                 .sorted(Comparator.comparingLong(FileStatus::getModificationTime)
                         .reversed()
                         .thenComparing(FileStatus::getPath))
@@ -408,7 +406,7 @@ public final class Storage {
     /** Returns the sizes of the files in a directory, in bytes, by name, temporary files left out; empty if it is missing. */
     public SortedMap<String, Long> sizes(Path directory) {
         SortedMap<String, Long> sizes = new TreeMap<>();
-        statuses(directory, WHOLE)
+        statuses(directory, Storage::isWhole)
                 .filter(FileStatus::isFile)
                 .forEach(file -> sizes.put(file.getPath().getName(), file.getLen()));
         return sizes;
@@ -494,5 +492,9 @@ public final class Storage {
     private FileSystem files(Path path) throws IOException {
         FileSystem files = files(hadoop, path);
         return files instanceof ChecksumFileSystem checked ? checked.getRawFileSystem() : files;
+    }
+
+    private static boolean isWhole(String name) {
+        return !name.startsWith(OwnNames.TEMPORARY);
     }
 }

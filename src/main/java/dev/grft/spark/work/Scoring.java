@@ -374,7 +374,7 @@ public final class Scoring implements Serializable {
 
         @Override
         public int getPartition(Object key) {
-            return (int) ((Long) key >>> 2 * KEY);
+            return (int) ((Long) key >>> (2 * KEY));
         }
     }
 
@@ -387,7 +387,7 @@ public final class Scoring implements Serializable {
                 .mapToObj(piece -> {
                     int from = piece * size;
                     int to = from + Math.min(size, gradient.length - from);
-                    long key = ((long) matrix << KEY | piece) << KEY | shard;
+                    long key = ((((long) matrix << KEY) | piece) << KEY) | shard;
                     return new Tuple2<>(key, Arrays.copyOfRange(gradient, from, to));
                 })
                 .iterator();
@@ -398,7 +398,7 @@ public final class Scoring implements Serializable {
         double[] sum = new double[length];
         while (pieces.hasNext()) {
             Tuple2<Long, float[]> piece = pieces.next();
-            int from = (int) (piece._1() >>> KEY & (1L << KEY) - 1) * size;
+            int from = (int) ((piece._1() >>> KEY) & ((1L << KEY) - 1)) * size;
             for (int i = 0; i < piece._2().length; i++) {
                 sum[from + i] += piece._2()[i];
             }

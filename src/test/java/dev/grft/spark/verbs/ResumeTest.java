@@ -139,7 +139,7 @@ class ResumeTest extends OnSpark {
         Path pretrained = folder.resolve("pretrained");
         copy(shared.resolve("pretrained"), pretrained);
         Path config = pretrained.resolve("config.json");
-        String[] replaced = change.split(" -> ");
+        String[] replaced = change.split(" -> ", -1);
         String text = Files.readString(config);
         assertThat(text).contains(replaced[0]);
         Files.writeString(config, text.replace(replaced[0], replaced[1]));
