@@ -203,7 +203,7 @@ public final class Device implements Serializable {
         return any.with(any.recompute, engine.mixed() ? null : kind, found.bytes);
     }
 
-    /** Returns whether Spark gives the executors of an application GPUs; in local mode, where it gives none, whether this process has taken one. */
+    /** Returns whether Spark gives the executors of an application GPUs; in local mode, where it gives none, whether this process takes one. */
     public static boolean hasGpus(JavaSparkContext spark) {
         if (!spark.isLocal()) {
             return spark.getConf().getInt(OF_EXECUTOR, 0) > 0;
@@ -262,7 +262,8 @@ public final class Device implements Serializable {
     }
 
     /**
-     * Requires that Spark gives every task a GPU, if tasks compute on GPUs: those of a data frame cannot ask for one as {@link #computes} does.
+     * Requires that Spark gives every task a GPU, if tasks compute on GPUs: those of a data frame cannot ask for one as {@link #computes}
+     * does.
      *
      * @param what the data frame is for
      */
