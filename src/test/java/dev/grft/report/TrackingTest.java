@@ -17,7 +17,6 @@ import java.io.PrintStream;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
-import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.time.Duration;
@@ -202,11 +201,10 @@ class TrackingTest {
 
     @Test
     void aServerThatIsBackAtTheEndIsToldEverything() throws Exception {
-        FakeMlflow known = new FakeMlflow();
-        int port = URI.create(known.uri()).getPort();
-        known.close();
-        Tracking tracking = tracking(known.uri(), Map.of());
-        tracking.run(path("run"), settings(known.uri()), false).step(step(1));
+        int port = FreePorts.inARow(1);
+        String uri = "http://127.0.0.1:" + port;
+        Tracking tracking = tracking(uri, Map.of());
+        tracking.run(path("run"), settings(uri), false).step(step(1));
         while (!said().contains("cannot be reached (java.net.ConnectException")) {
             Thread.sleep(20);
         }
