@@ -28,24 +28,10 @@ public final class Artifacts {
 
     /** What an application has made and computed so far, in all its runs. */
     static final class Made {
-        private final String application;
-        private final boolean later;
         private final Set<String> keys = new HashSet<>();
-        private final Set<Path> forced = new HashSet<>();
         private final Map<String, Object> computed = new HashMap<>();
         private int making; // artifacts at once: those that are found meanwhile are inputs of them
         private final List<String> paths = Collections.synchronizedList(new ArrayList<>());
-
-        /**
-         * Returns nothing made so far.
-         *
-         * @param application its id, which its attempts share
-         * @param later whether this is an attempt after the first
-         */
-        Made(String application, boolean later) {
-            this.application = application;
-            this.later = later;
-        }
 
         /** Returns the paths of the artifacts; a view. */
         List<String> paths() {
@@ -74,16 +60,14 @@ public final class Artifacts {
     }
 
     /**
-     * Returns an artifact: as it is, if it was made of the same inputs; else made now. An application makes it once, forced or not: a later
-     * attempt goes on with what the one before was forced to begin.
+     * Returns an artifact: as it is, if it was made of the same inputs; else made now. An application makes it once, forced or not.
      *
      * @param inputs a digest of all that it depends on
      * @param force whether to make it anyway
      */
     public <T> T artifact(Path path, String inputs, boolean force, Supplier<T> read, Supplier<T> make) {
         boolean now = made.keys.contains(path + inputs);
-        boolean again = force && !now && !(made.later && directory.isForcedBy(path, made.application));
-        if (!again && directory.isMade(path, inputs)) {
+        if ((now || !force) && directory.isMade(path, inputs)) {
             if (!now) {
                 progress.say("%s is up to date with its inputs; --force makes it again", path);
                 if (made.making > 0) {
@@ -96,10 +80,6 @@ public final class Artifacts {
         }
         requireClaim.run();
         OwnNames.deleteUnfinished(storage, path.getParent(), path.getName()::equals);
-        if (again) { // without --force the same command goes on with it
-            directory.force(path, made.application);
-            made.forced.add(path);
-        }
         made.making++;
         T artifact;
         try {
@@ -112,11 +92,6 @@ public final class Artifacts {
         made.keys.add(path + inputs);
         made(path.toString());
         return artifact;
-    }
-
-    /** Returns whether this attempt of the application was forced to make an artifact again, so nothing of an earlier one counts. */
-    public boolean isForced(Path path) {
-        return made.forced.contains(path);
     }
 
     /**

@@ -47,7 +47,6 @@ import org.jspecify.annotations.Nullable;
  */
 public final class RunDirectory {
     private static final ObjectMapper MAPPER = new ObjectMapper();
-    private static final String FORCED = " forced"; // after the name of an artifact
 
     private final Storage storage;
     private final String directory;
@@ -101,19 +100,6 @@ public final class RunDirectory {
         if (all.remove(key(artifact)) != null) {
             write(path("inputs.json"), all);
         }
-    }
-
-    /** Notes that an artifact is to be made again, though it may be there, and by which application. */
-    void force(Path artifact, String application) {
-        Map<String, String> all = new TreeMap<>(inputs());
-        all.computeIfPresent(key(artifact), (key, inputs) -> "");
-        all.put(key(artifact) + FORCED, application);
-        write(path("inputs.json"), all);
-    }
-
-    /** Returns whether this application was the last that was forced to make an artifact again. */
-    boolean isForcedBy(Path artifact, String application) {
-        return application.equals(inputs().get(key(artifact) + FORCED));
     }
 
     /** Notes of what inputs an artifact was made; after it was written. */

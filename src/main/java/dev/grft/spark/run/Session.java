@@ -34,7 +34,6 @@ import org.apache.spark.SparkConf;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
 import org.jspecify.annotations.Nullable;
-import scala.Option;
 
 /**
  * One application on a cluster: Spark, progress, timeouts, metrics and tracking, and what all its {@linkplain Run runs} share. What it
@@ -57,7 +56,7 @@ public final class Session implements AutoCloseable {
     private final boolean cropping;
     private final Models models;
     private final ImageSets imageSets;
-    private final Artifacts.Made made;
+    private final Artifacts.Made made = new Artifacts.Made();
     private final Set<String> said = ConcurrentHashMap.newKeySet();
     private final Run main;
     private final Map<Path, Lease> leases = new ConcurrentHashMap<>(); // by file
@@ -84,7 +83,6 @@ public final class Session implements AutoCloseable {
         this.lineage = lineage;
         this.datasets = new Datasets(spark, storage, lineage);
         this.cropping = cropsAtRandom(settings);
-        this.made = new Artifacts.Made(spark.sparkContext().applicationId(), isLaterAttempt());
         this.models = new Models(context(), settings, datasets, progress, !frames.isEmpty());
         RunDirectory directory = RunDirectory.of(storage, settings);
         this.imageSets = new ImageSets(spark, frames, directory, datasets, progress, gauges, largestBatch(settings));
@@ -269,12 +267,6 @@ public final class Session implements AutoCloseable {
      */
     public void requireClaim() {
         leases.values().forEach(Lease::check);
-    }
-
-    /** Returns whether YARN has started the driver again: the application is the same, in an attempt after the first. */
-    public boolean isLaterAttempt() {
-        Option<String> attempt = spark.sparkContext().applicationAttemptId();
-        return attempt.isDefined() && !attempt.get().equals("1");
     }
 
     /** Returns the run of the settings that the session was opened with. */

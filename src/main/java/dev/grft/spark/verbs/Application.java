@@ -17,14 +17,12 @@ import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.time.Duration;
 import java.util.List;
-import java.util.Set;
 import java.util.Timer;
 import java.util.TimerTask;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.Supplier;
-import org.apache.spark.SparkConf;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -33,8 +31,6 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Application {
     private static final String GOES_ON = "; run the same command again to resume";
-    private static final String GOES_ON_UNFORCED = "; run the same command again, without --force, to resume";
-    private static final Set<String> NOT_RESUMED = Set.of("pack", "predict"); // they begin again, and may need --force
     private static final String TIME_IS_OVER = "--max-time is over";
     private static final double GRACE_SECONDS = 25; // of a verb without settings; as engine.graceSeconds
 
@@ -45,7 +41,6 @@ public final class Application {
     private @Nullable String directory;
     private @Nullable String id;
     private List<String> made = List.of();
-    private String goesOn = GOES_ON;
 
     private Application(String verb) {
         this.verb = verb;
@@ -55,7 +50,7 @@ public final class Application {
      * Does a verb and returns the exit code, see {@link Exit}.
      *
      * @param configured returns the settings
-     * @param maxTime after which it stops, with a checkpoint to resume from; null for no limit. Attempts of an application share it
+     * @param maxTime after which it stops, with a checkpoint to resume from; null for no limit
      */
     public static int run(
             String verb,
@@ -120,9 +115,6 @@ public final class Application {
     }
 
     private int run(Supplier<Settings> configured, boolean force, @Nullable Duration maxTime, Consumer<Verbs> work) {
-        if (force && !NOT_RESUMED.contains(verb)) {
-            goesOn = GOES_ON_UNFORCED;
-        }
         Settings known;
         try {
             known = configured.get();
@@ -147,11 +139,7 @@ public final class Application {
             made = session.made();
             termination.stops(session.watch()::stop);
             if (maxTime != null) {
-                SparkConf conf = session.spark().sparkContext().getConf();
-                Duration left = session.isLaterAttempt()
-                        ? left(maxTime, conf.get("spark.app.submitTime", ""), System.currentTimeMillis())
-                        : maxTime;
-                session.watch().stopAfter(left.toMillis() / 1e3, TIME_IS_OVER);
+                session.watch().stopAfter(maxTime.toMillis() / 1e3, TIME_IS_OVER);
             }
             session.run(() -> work.accept(new Verbs(session, force)));
             return null;
@@ -165,22 +153,8 @@ public final class Application {
         }
     }
 
-    /**
-     * Returns what is left of the time of an application for a later attempt of its driver.
-     *
-     * @param submitted when the application was submitted, milliseconds since 1970; empty if that is not known
-     * @param now likewise
-     */
-    static Duration left(Duration maxTime, String submitted, long now) {
-        if (submitted.isEmpty()) {
-            return maxTime;
-        }
-        Duration left = maxTime.minusMillis(Math.max(0, now - Long.parseLong(submitted)));
-        return left.isNegative() ? Duration.ZERO : left;
-    }
-
     private int lost(String message) {
-        err.println("error: " + message + goesOn);
+        err.println("error: " + message + GOES_ON);
         return summary("lost", Exit.LOST, message);
     }
 
@@ -190,7 +164,7 @@ public final class Application {
             return summary("done", Exit.DONE, null);
         }
         if (failure instanceof Stopped) {
-            err.println("stopped: " + failure.getMessage() + goesOn);
+            err.println("stopped: " + failure.getMessage() + GOES_ON);
             return summary("stopped", Termination.exitCode(), failure.getMessage());
         }
         if (failure instanceof InUse) {

@@ -115,13 +115,7 @@ final class PretrainVerb extends Verb {
         session.progress().say("pretrain: all %,d parameters of a ViT %s", layout.size(), config);
         Steps steps = new Steps(settings.training(), images.count());
         TrainingLoop loop = new TrainingLoop(
-                run,
-                run.artifacts().isForced(path),
-                images,
-                preprocess,
-                Penalty.NONE,
-                session.phase("pretrain", steps.shown()),
-                null);
+                run, force, images, preprocess, Penalty.NONE, session.phase("pretrain", steps.shown()), null);
         Path folder = path.getParent();
         TrainingLoop.Part part = new TrainingLoop.Part(folder, folder, 0, steps.made(), inputs, Carried.NOTHING);
         TrainingLoop.Result result;

@@ -95,7 +95,7 @@ final class TrainVerb extends Verb {
         PartSetup setup = first;
         TrainingLoop loop = new TrainingLoop(
                 run,
-                run.artifacts().isForced(path),
+                force,
                 images,
                 run.images().preprocess(),
                 settings.penalty().toPenalty(),

@@ -58,17 +58,6 @@ class ApplicationTest {
     }
 
     @Test
-    void aLaterAttemptHasWhatIsLeftOfTheTime() {
-        Duration limit = Duration.ofHours(8);
-        assertThat(Application.left(limit, "1000", 1000 + 3_600_000)).isEqualTo(Duration.ofHours(7));
-        assertThat(Application.left(limit, "1000", 500))
-                .as("of clocks that differ")
-                .isEqualTo(limit);
-        assertThat(Application.left(limit, "1000", 1000 + 9 * 3_600_000)).isEqualTo(Duration.ZERO);
-        assertThat(Application.left(limit, "", 1000)).isEqualTo(limit);
-    }
-
-    @Test
     void itsErrorsAreToldAsThoseOfOtherVerbs() {
         assertThat(ended(2, Duration.ofHours(1), () -> {
                     throw new UserError("mend it");
