@@ -89,10 +89,12 @@ source "$root/jobs/submit/user.sh"
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-PASSIVE}
 places=(spark.executorEnv)
 [[ $deploy_mode != cluster ]] || places+=(spark.yarn.appMasterEnv spark.kubernetes.driverEnv)
+locale=${LC_ALL:-}
+[[ $master != k8s* ]] || locale=C.UTF-8 # an image may lack that of this shell
 for place in "${places[@]}"; do
   default "$place.OMP_NUM_THREADS" "$OMP_NUM_THREADS"
   default "$place.OMP_WAIT_POLICY" "$OMP_WAIT_POLICY"
-  default "$place.LC_ALL" C.UTF-8 # not this shell's, which an image or a node may lack
+  [[ -z $locale ]] || default "$place.LC_ALL" "$locale"
 done
 
 [[ -z $deploy_mode ]] || spark+=(--deploy-mode "$deploy_mode")

@@ -58,7 +58,7 @@ PARAMS = {
         True,
         type="boolean",
         title="Select slices",
-        description="Off: the task select is skipped, whose scores only the method grft needs.",
+        description="Off: the task select is skipped. Its scores are for grft and last-layers, and where steps go by score.",
     ),
     "runs": Param(
         "runs",
@@ -127,7 +127,7 @@ CLOUD_PARAMS = PARAMS | {
 }
 
 # The environment of drivers and executors. A task computes with one thread, and threads that wait do not spin. Java reads names beyond ASCII in a
-# locale of UTF-8 only.
+# locale of UTF-8 only. CentOS 7 and its kin lack C.UTF-8; for these set en_US.UTF-8.
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "LC_ALL": "C.UTF-8"}
 
 # The Spark settings of a verb.

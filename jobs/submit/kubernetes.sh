@@ -9,9 +9,11 @@ fi
 namespace=$(given spark.kubernetes.namespace)
 pod=${namespace:-default}:$pod
 
+client= told=
+trap 'told=yes; [[ -z $client ]] || kill -TERM "$client" 2>/dev/null || true' TERM HUP INT # all as TERM: background processes are deaf to INT
 "${submit[@]}" "${spark[@]}" "${run[@]}" &
 client=$!
-trap 'kill -TERM "$client" 2>/dev/null || true' TERM HUP INT # all as TERM: a shell starts its background processes deaf to INT
+[[ -z $told ]] || kill -TERM "$client" 2>/dev/null || true # it came before the client was known
 code=0
 wait "$client" || code=$?
 while kill -0 "$client" 2>/dev/null; do # a signal ends the waiting before the process

@@ -329,10 +329,11 @@ public final class Checkpoint {
      */
     public String identity() {
         Variant form = config.variant();
+        boolean clip = names == NameMap.CLIP;
         boolean plain = config.heads() * 64 == config.width()
-                && config.epsilon() == (names == NameMap.TRANSFORMERS ? 1e-12 : 1e-6) // their defaults
-                && form.activation() == Activation.GELU
-                && form.pooling() == Pooling.CLASS_TOKEN;
+                && config.epsilon() == (clip ? 1e-5 : names == NameMap.TRANSFORMERS ? 1e-12 : 1e-6) // their defaults
+                && form.activation() == (clip ? Activation.QUICK_GELU : Activation.GELU)
+                && (form.pooling() != Pooling.MEAN || !form.classToken()); // the tensors tell all others
         return plain
                 ? sha256()
                 : String.join(

@@ -82,6 +82,9 @@ public final class Metrics {
     public static void forget(ObjectNode node) {
         node.remove(List.of(TASK, NOTE, "protocol", "trained", "share", "trained_without_head", "share_without_head"));
         node.remove(List.of(MEASURED, "delta_bytes"));
+        if (node.path("phases") instanceof ObjectNode phases && phases.remove("evaluate") != null) {
+            sum(node, phases);
+        }
         for (Measure measure : Measure.values()) {
             node.remove(measure.key());
         }
@@ -92,6 +95,10 @@ public final class Metrics {
         ObjectNode node = of(method);
         ObjectNode phases = node.path("phases") instanceof ObjectNode found ? found : node.putObject("phases");
         phases.put(phase, Math.round(seconds * 1000) / 1000.0);
+        sum(node, phases);
+    }
+
+    private static void sum(ObjectNode node, ObjectNode phases) {
         double sum = 0;
         for (var each : phases) {
             sum += each.asDouble();

@@ -48,7 +48,13 @@ class SubmitKubernetesTest {
     }
 
     private Process start(String... more) throws Exception {
-        List<String> command = new ArrayList<>(List.of("jobs/submit.sh", "--master", "k8s://https://there:6443"));
+        List<String> command = new ArrayList<>(
+                List.of( // a build in the background may ignore these signals, and a shell cannot trap such
+                        "env",
+                        "--default-signal=INT,HUP,TERM",
+                        "jobs/submit.sh",
+                        "--master",
+                        "k8s://https://there:6443"));
         command.addAll(List.of(more));
         command.addAll(List.of("train", "--force"));
         ProcessBuilder bash = new ProcessBuilder(command).redirectErrorStream(true);
@@ -60,7 +66,7 @@ class SubmitKubernetesTest {
 
     private static String ended(Process process) throws Exception {
         String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-        assertThat(process.waitFor(10, TimeUnit.SECONDS)).isTrue();
+        assertThat(process.waitFor(60, TimeUnit.SECONDS)).isTrue();
         return process.exitValue() + ": " + output;
     }
 
@@ -128,12 +134,13 @@ class SubmitKubernetesTest {
 
     @Test
     void aSignalReachesSparksClient() throws Exception {
-        client("trap 'echo told; exit 143' TERM; touch \"$SPARK_HOME/waits\"; while :; do sleep 0.05; done");
+        client("trap 'echo told; exit 143' TERM; touch \"$SPARK_HOME/waits\";"
+                + " for ((i = 0; i < 1200; i++)); do sleep 0.05; done"); // a minute, should the signal be lost
         for (String signal : List.of("TERM", "INT", "HUP")) {
             Path waits = folder.resolve("spark/waits");
             Files.deleteIfExists(waits);
             Process process = start("--deploy-mode", "cluster");
-            for (int i = 0; i < 200 && !Files.exists(waits); i++) {
+            for (int i = 0; i < 1200 && !Files.exists(waits); i++) {
                 Thread.sleep(50);
             }
             new ProcessBuilder("kill", "-" + signal, Long.toString(process.pid()))

@@ -1,9 +1,13 @@
 package dev.grft.checkpoint.file;
 
+import dev.grft.UserError;
+import java.io.UncheckedIOException;
 import java.util.function.Predicate;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.apache.hadoop.fs.Path;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The names of what the program keeps for a while beside a file or folder that it writes: a beginning, followed by that one's name. They
@@ -22,6 +26,7 @@ public final class OwnNames {
     /** A folder that is being replaced. */
     public static final String ASIDE = "._old-";
 
+    private static final Logger LOG = LoggerFactory.getLogger(OwnNames.class);
     private static final String UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}";
     private static final Pattern UNFINISHED = Pattern.compile("\\._tmp-" + UUID + "-(?!old-)(.+)");
     private static final String FOLDERS = "\\._(?:tmp|old)-[^/]*";
@@ -37,15 +42,19 @@ public final class OwnNames {
     }
 
     /**
-     * Deletes the temporary files that a killed process has left in a directory while it wrote files of such names. Nobody else may be writing
-     * some.
+     * Deletes the temporary files that a killed process has left in a directory while it wrote files of such names, as far as that is possible.
+     * Nobody else may be writing some.
      */
     public static void deleteUnfinished(Storage storage, Path directory, Predicate<String> names) {
-        storage.statuses(directory, name -> {
-                    Matcher unfinished = UNFINISHED.matcher(name);
-                    return unfinished.matches() && names.test(unfinished.group(1));
-                })
-                .forEach(file -> storage.delete(file.getPath()));
+        try {
+            storage.statuses(directory, name -> {
+                        Matcher unfinished = UNFINISHED.matcher(name);
+                        return unfinished.matches() && names.test(unfinished.group(1));
+                    })
+                    .forEach(file -> storage.delete(file.getPath()));
+        } catch (UserError | UncheckedIOException e) {
+            LOG.info("what a killed process has left in {} stays: {}", directory, e.toString());
+        }
     }
 
     /** Returns whether a folder of this name is of this program. */

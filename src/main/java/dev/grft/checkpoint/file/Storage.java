@@ -390,7 +390,10 @@ public final class Storage {
 
     /** Returns what is in a directory, sorted by name, temporary files left out; empty if it is missing. */
     public List<Path> list(Path directory) {
-        return statuses(directory, Storage::isWhole).map(FileStatus::getPath).sorted().toList();
+        return statuses(directory, Storage::isWhole)
+                .map(FileStatus::getPath)
+                .sorted()
+                .toList();
     }
 
     /** Returns the same, the latest first. */

@@ -10,12 +10,12 @@ import org.jspecify.annotations.Nullable;
 /** Finds what a failed Spark job reports: the user's mistake, or the loss of the cluster. */
 public final class Causes {
     /** What Spark says of executors that were lost as often as it allows, and of a scheduler that is no longer there; Hadoop, of HDFS and object stores. */
-    private static final Pattern LOSS =
-            Pattern.compile("ExecutorLostFailure|SparkContext was shut down|stopped SparkContext"
+    private static final Pattern LOSS = Pattern.compile(
+            "ExecutorLostFailure|SparkContext was shut down|stopped SparkContext"
                     + "|Master removed our application|masters are unresponsive|Application has been killed"
                     + "|application has already ended|Max number of executor failures|"
                     + Failures.AWAY
-                    + "|FetchFailed|ExecutorDeadException|has failed the maximum allowable number of times");
+                    + "|FetchFailed|cannot rollback the|ExecutorDeadException|has failed the maximum allowable number of times");
 
     /** What the operating system says of a full disk, on whatever machine. */
     private static final Pattern FULL = Pattern.compile("[^\n]*(?:No space left on device|Disk quota exceeded)");

@@ -16,6 +16,7 @@ import dev.grft.spark.tables.LabelColumns;
 import dev.grft.spark.tables.RowRanks;
 import java.io.Serializable;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.BitSet;
 import java.util.Comparator;
 import java.util.List;
@@ -24,6 +25,7 @@ import java.util.TreeSet;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 import org.apache.hadoop.fs.Path;
+import org.apache.spark.HashPartitioner;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
@@ -340,7 +342,14 @@ public final class FrameSource implements Source.Stored {
         Reader read = reader;
         int given = rows.getNumPartitions();
         boolean few = given < Math.min(partitions, rows.context().defaultParallelism());
-        return (few ? rows.repartition(partitions) : rows).map(read::image);
+        JavaRDD<Encoded> images = rows.map(read::image);
+        return few
+                ? images.mapToPair(image ->
+                                new Tuple2<>(31 * image.name.hashCode() + Arrays.hashCode(image.content), image))
+                        .partitionBy(new HashPartitioner(
+                                partitions)) // the same when it is done again, in whatever order the rows come
+                        .values()
+                : images;
     }
 
     /** Returns whether rows have weights of their own. */

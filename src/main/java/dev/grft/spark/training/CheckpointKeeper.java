@@ -97,6 +97,7 @@ final class CheckpointKeeper implements Trainer.Keeper {
 
     /** Reads the newest state, if there is one. */
     void open() {
+        session.requireClaim();
         states.deleteUnfinished();
         newest = read();
         opened = true;

@@ -379,8 +379,8 @@ public final class Scoring implements Serializable {
     }
 
     /**
-     * Returns a gradient in pieces. The key of each has the numbers of the matrix, the piece and the shard, in this order: whoever reads them
-     * sorted holds one sum, whatever the number of shards.
+     * Returns a gradient in pieces. The key of each has the numbers of the matrix, the piece and the shard, in this order: read sorted,
+     * they need one sum, whatever the number of shards.
      */
     static Iterator<Tuple2<Long, float[]>> pieces(int matrix, int shard, float[] gradient, int size) {
         return IntStream.rangeClosed(0, (gradient.length - 1) / size)
