@@ -35,6 +35,7 @@ final class Pages {
             Map.entry("from torchvision.models import", "downloads a model"),
             Map.entry("comparison/make.py ", "needs archives of two sets of images"),
             Map.entry("data.train=images/clothes/", "needs one of them, and a ViT-S/14"),
+            Map.entry("data.train=images/caltech/", "the same"),
             Map.entry(
                     "--packages dev.grft:",
                     "needs a repository; src/test/coordinates/run.sh makes one and executes it"),
