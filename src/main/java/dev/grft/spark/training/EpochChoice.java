@@ -223,12 +223,14 @@ public final class EpochChoice implements Trainer.Judge {
                             Provenance.json(run, images.digest(), labels.standard(), split),
                             split == Split.VALIDATION ? measures.bestThresholds() : List.of())
                     .write(session.hadoop(), file(made));
+        }
+        now.history().get().add(made, epoch(made), split.toString(), values, watched, better);
+        if (better) {
             value = reached;
             step = made;
         }
         since = better ? 0 : since + 1;
         due = false;
-        now.history().get().add(made, epoch(made), split.toString(), values, watched, better);
         session.progress()
                 .say(
                         "epoch %.2f: %s on the %s images%s",
