@@ -2,6 +2,7 @@ package dev.grft.cost;
 
 import dev.grft.config.Settings;
 import dev.grft.config.TrainingSettings;
+import dev.grft.train.Probe;
 import dev.grft.tuning.Activations;
 import dev.grft.tuning.FrozenStages;
 import dev.grft.tuning.Operations;
@@ -40,28 +41,59 @@ public final class MemoryModel {
     private record Passes(
             boolean recompute, int still, int scored, int seen, Activations activations, List<Keep.OfBlock> kept) {}
 
+    /** What the driver holds of an image beside its features, bytes: its name and its target. */
+    private static final int SEEN = 256;
+
+    /**
+     * Features of the linear probe in the driver's heap.
+     *
+     * @param bytes of them; 0 if there is no probe
+     * @param kept whether they stay there while a model trains, for the probe of another seed
+     */
+    public record Probed(long bytes, boolean kept) {
+        /** There is no probe. */
+        public static final Probed NONE = new Probed(0, false);
+
+        /** Returns those of so many images of a data set, of which {@link Probe#every} uses a part. */
+        public static Probed of(VitConfig config, long images, boolean kept) {
+            long seen = images / Probe.every(images, config.features());
+            return new Probed(seen * (BYTES * config.features() + SEEN), kept);
+        }
+    }
+
     private final VitConfig config;
     private final Trained trained;
     private final Division division;
     private final Passes passes;
+    private final Probed probed;
     private final boolean averages; // whether the driver's learner keeps an average of the trained vector
     private final Operations operations;
 
-    private MemoryModel(Trained trained, Division division, Passes passes, boolean averages) {
+    private MemoryModel(Trained trained, Division division, Passes passes, Probed probed, boolean averages) {
         this.config = trained.config();
         this.trained = trained;
         this.division = division;
         this.passes = passes;
+        this.probed = probed;
         this.averages = averages;
         this.operations = new Operations(config, trained.matrices(), passes.recompute);
     }
 
     /** Returns the memory of a training by the method, batch and shards of some settings. */
     public static MemoryModel of(VitConfig config, Settings settings) {
-        return of(Trained.of(config, settings), settings);
+        return of(config, settings, Probed.NONE);
+    }
+
+    /** Returns the same with a linear probe before it. */
+    public static MemoryModel of(VitConfig config, Settings settings, Probed probed) {
+        return of(Trained.of(config, settings), settings, probed);
     }
 
     static MemoryModel of(Trained trained, Settings settings) {
+        return of(trained, settings, Probed.NONE);
+    }
+
+    private static MemoryModel of(Trained trained, Settings settings, Probed probed) {
         VitConfig config = trained.config();
         FrozenStages frozen = trained.frozen();
         boolean head = trained.tuning().layout(config).frozenStages() > config.depth();
@@ -73,7 +105,11 @@ public final class MemoryModel {
                 Fit.activations(config, settings),
                 head ? List.of() : Vit.kept(config, trained.tuning().trainable()));
         return new MemoryModel(
-                trained, Division.of(settings), passes, settings.training().ema() != null);
+                trained,
+                Division.of(settings),
+                passes,
+                probed,
+                settings.training().ema() != null);
     }
 
     /** Returns the memory of a training that trains slices, whose networks keep all that they can. */
@@ -81,11 +117,15 @@ public final class MemoryModel {
         VitConfig config = trained.config();
         List<Keep.OfBlock> kept = Collections.nCopies(config.depth(), Keep.OfBlock.EVERYTHING);
         return new MemoryModel(
-                trained, division, new Passes(recompute, 0, 0, 0, new Activations(config, false), kept), false);
+                trained,
+                division,
+                new Passes(recompute, 0, 0, 0, new Activations(config, false), kept),
+                Probed.NONE,
+                false);
     }
 
     MemoryModel with(Division other) {
-        return new MemoryModel(trained, other, passes, averages);
+        return new MemoryModel(trained, other, passes, probed, averages);
     }
 
     /** Returns whether networks in training also compute frozen blocks for whole batches: of mirror images, or on executors of a mixed cluster. */
@@ -123,7 +163,7 @@ public final class MemoryModel {
                 (long) JVM + beside(tasks, examples, seen));
     }
 
-    /** Returns what the driver of a cluster must have: the pretrained weights twice; the vectors of a step, and those that shards return. */
+    /** Returns what the driver of a cluster must have: the pretrained weights twice; the vectors of a step, and those that shards return; the probe's features. */
     public Needs driver() {
         int shards = division.shards();
         return new Needs(driverHeap((long) shards + 2L * Math.min(READERS, shards)), (long) JVM + learner());
@@ -173,19 +213,25 @@ public final class MemoryModel {
         return trained.frozen();
     }
 
+    /** Returns the bytes of the features of the linear probe in the driver's heap; 0 if there is no probe. */
+    public long probed() {
+        return probed.bytes;
+    }
+
     /** Returns how many parameters train, the head included. */
     public long trained() {
         return trained.parameters();
     }
 
     /**
-     * Returns the driver's heap. The weights are held twice while they are read. A training holds its present vector; there is room for one more,
+     * Returns the driver's heap. The weights are held twice while they are read, and once beside the features of the probe. A training holds its present vector; there is room for one more,
      * since the collector needs as much free space in one piece.
      */
     private long driverHeap(long vectors) {
         long weights = BYTES * config.backboneParameters();
         long held = 2 + (averages ? 1 : 0) + vectors * division.returned();
-        return (long) DRIVER + Math.max(2 * weights, weights + held * vector());
+        long training = held * vector() + (probed.kept ? probed.bytes : 0);
+        return (long) DRIVER + weights + Math.max(Math.max(weights, probed.bytes), training);
     }
 
     /** Returns the images that a task holds at most: beside the batch that it computes, a standing task holds one that is prepared for later. */

@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.function.Predicate;
 import java.util.stream.Stream;
 import org.apache.hadoop.fs.Path;
 
@@ -82,11 +83,20 @@ public final class Metrics {
     public static void forget(ObjectNode node) {
         node.remove(List.of(TASK, NOTE, "protocol", "trained", "share", "trained_without_head", "share_without_head"));
         node.remove(List.of(MEASURED, "delta_bytes"));
-        if (node.path("phases") instanceof ObjectNode phases && phases.remove("evaluate") != null) {
-            sum(node, phases);
-        }
+        forgetPhases(node, "evaluate"::equals);
         for (Measure measure : Measure.values()) {
             node.remove(measure.key());
+        }
+    }
+
+    /** Removes phases from a method's object, and their seconds from its sum. */
+    public static void forgetPhases(ObjectNode node, Predicate<String> which) {
+        if (node.path("phases") instanceof ObjectNode phases) {
+            List<String> former = new ArrayList<>();
+            phases.fieldNames().forEachRemaining(former::add);
+            former.removeIf(which.negate());
+            phases.remove(former);
+            sum(node, phases);
         }
     }
 

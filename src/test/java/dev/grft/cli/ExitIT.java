@@ -23,6 +23,7 @@ class ExitIT {
     Path folder;
 
     private Tiny.Shared shared;
+    private int seconds = 8; // in which a training gets somewhere; more on a slow machine
 
     @BeforeEach
     void write() throws Exception {
@@ -56,7 +57,6 @@ class ExitIT {
 
     /** Trains for as long as it takes to get later states than these. */
     private Ended stopped(String name, int after) throws Exception {
-        int seconds = 8;
         while (true) {
             Ended ended = train(
                     name + seconds,
@@ -68,7 +68,7 @@ class ExitIT {
             if (!States.steps(folder.resolve("run")).tailSet(after + 1).isEmpty() || seconds > 100) {
                 return ended;
             }
-            seconds *= 2; // a slow machine
+            seconds *= 2;
         }
     }
 

@@ -19,6 +19,7 @@ import org.junit.jupiter.api.io.TempDir;
 @Tag("thorough")
 class WallIT {
     private static final long SECONDS = 600; // only a process that hangs takes as long
+    private static final String LONG = "training.epochs=40"; // an executor comes while it lasts
 
     @TempDir
     Path folder;
@@ -43,10 +44,7 @@ class WallIT {
 
     private Ended train(String name, List<String> options, String... more) throws Exception {
         Path log = folder.resolve(name + ".log");
-        List<String> all = new ArrayList<>(List.of("training.epochs=40"));
-        all.addAll(List.of(more));
-        Process process =
-                Submitted.verb("train", log, options, shared.sets(folder.resolve(name), all.toArray(String[]::new)));
+        Process process = Submitted.verb("train", log, options, shared.sets(folder.resolve(name), more));
         int code = Submitted.exitCode(process, log, SECONDS);
         return new Ended(code, Files.readString(log));
     }
@@ -65,8 +63,8 @@ class WallIT {
         return train(name, cluster.options(all), more);
     }
 
-    private void assertTheBitsOfLocalMode(String name) throws Exception {
-        Ended local = train("local", List.of("--master", "local[2]"));
+    private void assertTheBitsOfLocalMode(String name, String... more) throws Exception {
+        Ended local = train("local", List.of("--master", "local[2]"), more);
         assertThat(local.code()).as(local.printed()).isZero();
         assertThat(Tiny.tensors(delta(name))).isEqualTo(Tiny.tensors(delta("local")));
     }
@@ -122,12 +120,13 @@ class WallIT {
                         "spark.dynamicAllocation.minExecutors=3",
                         "spark.dynamicAllocation.maxExecutors=3",
                         "spark.locality.wait=100ms"),
-                "engine.rounds=standing");
+                "engine.rounds=standing",
+                LONG);
         assertThat(ended.code()).as(ended.printed()).isZero();
         assertThat(lines(ended, "train: standing tasks .*")).hasSize(1);
         assertThat(lines(ended, "train: " + unreached("\\d+") + ", so a job of Spark for each step from now on; .*"))
                 .as(ended.printed())
                 .hasSize(1);
-        assertTheBitsOfLocalMode("run");
+        assertTheBitsOfLocalMode("run", LONG);
     }
 }

@@ -192,4 +192,28 @@ class FitTest {
         MemoryModel memory = MemoryModel.of(LONG, settings(still));
         assertThat(memory.activationsOnGpu(8, false)).isGreaterThan(2 * memory.activations(8, false));
     }
+
+    /** 100,000 images' features of 4 * 768 bytes, and what else is held of each. */
+    @Test
+    void featuresOfTheProbeLieInTheDriversHeapWhileItTrainsOrForTheNextSeed() {
+        MemoryModel none = MemoryModel.of(LONG, settings());
+        MemoryModel.Probed probed = MemoryModel.Probed.of(LONG, 1_000_000, false);
+        assertThat(probed.bytes()).isEqualTo(100_000L * (4 * 768 + 256));
+        assertThat(MemoryModel.of(LONG, settings(), probed).driver().heap())
+                .as("they take the place of the second copy of the weights, which is larger")
+                .isEqualTo(none.driver().heap());
+
+        VitConfig small = VitConfig.preset("vit_small_patch16_224", 100);
+        MemoryModel.Probed many = MemoryModel.Probed.of(small, 1_000_000, false);
+        long weights = 4 * small.backboneParameters();
+        assertThat(MemoryModel.of(small, settings(), many).driver().heap()
+                        - MemoryModel.of(small, settings()).driver().heap())
+                .isEqualTo(many.bytes() - weights);
+
+        MemoryModel.Probed kept = MemoryModel.Probed.of(LONG, 1_000_000, true);
+        String[] full = {"tuning.method=full"};
+        assertThat(MemoryModel.of(LONG, settings(full), kept).driver().heap()
+                        - MemoryModel.of(LONG, settings(full)).driver().heap())
+                .isEqualTo(kept.bytes());
+    }
 }

@@ -99,6 +99,18 @@ class MetricsTest {
     }
 
     @Test
+    void aPhaseThatIsForgottenCountsNoMore() {
+        Metrics metrics = metrics();
+        metrics.phase("grft", "select", 4);
+        metrics.phase("grft", "select 2", 5);
+        metrics.phase("grft", "train", 10);
+
+        Metrics.forgetPhases(metrics.of("grft"), "select 2"::equals);
+
+        assertThat(metrics.of("grft")).hasToString("{\"phases\":{\"select\":4.0,\"train\":10.0},\"seconds\":14.0}");
+    }
+
+    @Test
     void whatWasWrittenIsReadAndKept() {
         Metrics first = metrics();
         first.of("linear").put("accuracy", 0.5);

@@ -58,8 +58,13 @@ public final class Failures {
 
     /** Returns whether a failure is that a file system does not answer, which passes. */
     public static boolean isAway(Throwable failure) {
+        return matches(LOST, failure);
+    }
+
+    /** Returns whether a failure or one of its causes says something. */
+    public static boolean matches(Pattern pattern, Throwable failure) {
         for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
-            if (LOST.matcher(String.valueOf(cause)).find()) {
+            if (pattern.matcher(String.valueOf(cause)).find()) {
                 return true;
             }
         }

@@ -131,12 +131,7 @@ public final class Causes {
 
     /** Returns whether a failure tells that executors or the scheduler were lost. */
     public static boolean isLoss(Throwable failure) {
-        for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
-            if (LOSS.matcher(String.valueOf(cause)).find()) {
-                return true;
-            }
-        }
-        return false;
+        return Failures.matches(LOSS, failure);
     }
 
     /** Returns what a failure says, and its reason if that is not in it: a {@link UserError} has it. */

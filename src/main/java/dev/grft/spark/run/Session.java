@@ -222,12 +222,21 @@ public final class Session implements AutoCloseable {
      * @throws UserError if another driver is at work there, or the pretrained model lies there
      */
     public Claim claim(Run run) {
+        requireElsewhere(storage, run);
+        return claim(Lease.Place.ofRun(run.directory().path()));
+    }
+
+    /**
+     * Requires that the directory of a run is not that of its pretrained model.
+     *
+     * @throws UserError if it is
+     */
+    public static void requireElsewhere(Storage storage, Run run) {
         String pretrained = run.settings().model().pretrained();
         if (pretrained != null) {
             Checkpoint.requireElsewhere(
                     storage, pretrained, "run.directory", run.directory().toString());
         }
-        return claim(Lease.Place.ofRun(run.directory().path()));
     }
 
     /**

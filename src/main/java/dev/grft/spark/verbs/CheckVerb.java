@@ -15,9 +15,11 @@ import dev.grft.spark.cluster.ExecutorSettings;
 import dev.grft.spark.cluster.NativeMemory;
 import dev.grft.spark.images.Images;
 import dev.grft.spark.run.Run;
+import dev.grft.spark.run.Session;
 import dev.grft.spark.training.EpochChoice;
 import dev.grft.spark.training.Steps;
 import dev.grft.spark.training.TrainingLoop;
+import dev.grft.tuning.BuiltInScore;
 import dev.grft.tuning.FrozenStages;
 import dev.grft.tuning.Method;
 import dev.grft.vit.VitConfig;
@@ -55,31 +57,46 @@ final class CheckVerb extends Verb {
         }
         sayTraining("pretrain ", images);
         new CheckVerb(run.forMethod(Method.FULL), false)
-                .memory(config.withClasses(images.labels().size()));
+                .memory(config.withClasses(images.labels().size()), MemoryModel.Probed.NONE);
     }
 
     /** Looks at the memory of another training of the same model and images. */
-    void memoryOf(String what, int classes) {
+    void memoryOf(String what, Images images) {
         say("compared  %s", what);
-        memory(run.models().pretrained().config().withClasses(classes));
+        VitConfig config =
+                run.models().pretrained().config().withClasses(images.labels().size());
+        memory(config, probed(config, images));
+    }
+
+    /** Returns the features that the linear probe leaves in the driver's heap, if something needs its head. */
+    private MemoryModel.Probed probed(VitConfig config, Images images) {
+        SelectVerb select = new SelectVerb(run, false);
+        Method method = run.method();
+        boolean probes = method.equals(Method.LINEAR)
+                || settings.training().headInit().equals("probe")
+                || switch (method.needs()) {
+                    case SLICES ->
+                        (method.equals(Method.GRFT) || settings.training().ratesByScore())
+                                && settings.selection().scores() == null
+                                && select.ofProbe(select.chosenScore());
+                    case SCORES -> select.ofProbe(BuiltInScore.SUMMED_GRADIENT);
+                    case PROBE -> false;
+                };
+        return probes
+                ? MemoryModel.Probed.of(
+                        config, images.count(), settings.compare().seeds().size() > 1)
+                : MemoryModel.Probed.NONE;
     }
 
     private void requireWritable() {
-        String pretrained = settings.model().pretrained();
-        if (pretrained != null) {
-            Checkpoint.requireElsewhere(
-                    session.storage(),
-                    pretrained,
-                    "run.directory",
-                    run.directory().toString());
-        }
+        Session.requireElsewhere(session.storage(), run);
         org.apache.hadoop.fs.Path trial = run.directory().path(OwnNames.TEMPORARY + UUID.randomUUID() + "-check.txt");
         session.storage().writeAtomically(trial, "can be written\n");
         session.storage().delete(trial);
     }
 
-    /** Looks at a training, and returns the number of classes. */
-    int check() {
+    /** Looks at a training, and returns its images. */
+    Images check() {
         requireWritable();
         Checkpoint pretrained = run.models().pretrained();
         VitConfig config = pretrained.config();
@@ -88,7 +105,6 @@ final class CheckVerb extends Verb {
         say("images    %s", preprocess);
         DataSettings data = settings.data();
         Images images = run.images().training();
-        int classes = images.labels().size();
         say("train", data.trainOnValidation() ? data.train() + " and " + data.validation() : data.train(), images);
         if (data.validation() != null) {
             say("valid", data.validation(), run.images().validation(images.labels()));
@@ -117,9 +133,10 @@ final class CheckVerb extends Verb {
                     "epoch     the best on the %s images%s",
                     split, split == EpochChoice.Split.TEST ? ": " + EpochChoice.NOT_COMPARABLE : "");
         }
-        MemoryModel costs = memory(config.withClasses(classes));
+        VitConfig trained = config.withClasses(images.labels().size());
+        MemoryModel costs = memory(trained, probed(trained, images));
         disk(costs.frozen(), images.count());
-        return classes;
+        return images;
     }
 
     private void sayTraining(String what, Images images) {
@@ -166,14 +183,14 @@ final class CheckVerb extends Verb {
                 training.shards(), tasks, tasks - training.shards(), remedy);
     }
 
-    private MemoryModel memory(VitConfig config) {
+    private MemoryModel memory(VitConfig config, MemoryModel.Probed probed) {
         Fit fit = run.fit(config);
         Stream.of(fit.ofSelection(), fit.ofEvaluation(), fit.ofBackward(), fit.ofStep())
                 .filter(Objects::nonNull)
                 .forEach(line -> say("          %s", line));
         int examples = fit.withBackward();
         int seen = fit.withoutBackward();
-        MemoryModel costs = MemoryModel.of(config, fit.settings());
+        MemoryModel costs = MemoryModel.of(config, fit.settings(), probed);
         long heap = Runtime.getRuntime().maxMemory();
         if (session.context().isLocal()) {
             int tasks = session.context().defaultParallelism();
@@ -194,7 +211,7 @@ final class CheckVerb extends Verb {
                     size(needs.overhead()),
                     size(heap),
                     size(available));
-            requireHeap(settings, heap, needs.heap(), costs.trained());
+            requireHeap(settings, heap, needs.heap(), costs);
             if (available < needs.overhead()) {
                 throw UserError.of(
                         "memory: %s are available, the job needs %s beside its heap; use fewer tasks (--master 'local[1]') or"
@@ -231,15 +248,16 @@ final class CheckVerb extends Verb {
     }
 
     /** Requires that the driver has the heap that it needs. */
-    static void requireHeap(Settings settings, long heap, long needed, long trained) {
+    static void requireHeap(Settings settings, long heap, long needed, MemoryModel costs) {
         if (heap < needed) {
             throw UserError.of(
-                    "memory: the driver's heap has %s, tuning.method %s with %d shards and %,d trained parameters needs %s; set"
-                            + " --driver-memory %dm",
+                    "memory: the driver's heap has %s, tuning.method %s with %d shards, %,d trained parameters and %s of features for"
+                            + " the linear probe needs %s; set --driver-memory %dm",
                     size(heap),
                     settings.tuning().method(),
                     settings.training().shards(),
-                    trained,
+                    costs.trained(),
+                    size(costs.probed()),
                     size(needed),
                     mebibytes(needed));
         }
@@ -293,7 +311,7 @@ final class CheckVerb extends Verb {
                 size(needs.overhead()),
                 size(heap),
                 ofNative(overhead.limited(), overhead.bytes()));
-        requireHeap(settings, heap, needs.heap(), costs.trained());
+        requireHeap(settings, heap, needs.heap(), costs);
         TrainingLoop.requireGathered(conf, settings.training().shards(), costs.gathered());
         requireOverhead(overhead, needs.overhead(), costs.trained());
     }

@@ -12,6 +12,7 @@ import dev.grft.cost.Sketch;
 import dev.grft.data.Labels;
 import dev.grft.measures.Measure;
 import dev.grft.report.Comparison;
+import dev.grft.spark.images.Images;
 import dev.grft.spark.run.Run;
 import dev.grft.spark.run.Session;
 import dev.grft.spark.training.EpochChoice;
@@ -109,13 +110,13 @@ final class CompareVerb extends Verb {
     }
 
     /** Looks at the memory of the methods at each of the budgets to compare. */
-    void check(int classes) {
+    void check(Images images) {
         for (double budget : settings.compare().budgets()) {
             Settings plain = cell(budget, settings.run().seed(), "/" + name(budget), Map.of());
             Run cell = run.with(settings.compare().match() ? matched(plain, mostTrained(plain)) : plain);
             methods(false)
                     .forEach(method -> new CheckVerb(cell.forMethod(method), force)
-                            .memoryOf(method + " at the budget " + budget, classes));
+                            .memoryOf(method + " at the budget " + budget, images));
         }
     }
 

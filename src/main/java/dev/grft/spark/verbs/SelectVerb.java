@@ -38,6 +38,8 @@ import org.jspecify.annotations.Nullable;
 
 /** Selects: the slices that GRFT trains by squared gradients, those of its baselines, and the entries that GPS trains. */
 final class SelectVerb extends Verb {
+    private static final String AGAIN = "select "; // a phase: for a part of the training
+
     private final LinearProbe probe;
     private @Nullable ScoresFile given;
 
@@ -167,12 +169,17 @@ final class SelectVerb extends Verb {
             }
             SelectionFile file = file(select(scores, budget()), scores);
             run.artifacts().replace(path, () -> file.write(session.hadoop(), path));
-            run.artifacts().phase(Method.GRFT.word(), "select " + part, meter.seconds());
+            run.artifacts().phase(Method.GRFT.word(), AGAIN + part, meter.seconds());
             long kept = file.selection().count()
                     - file.selection().without(delta.selection()).count();
             session.progress().say("selected %s, %d of them trained before", file.selection(), kept);
             return file;
         });
+    }
+
+    /** Returns whether a phase of the metrics is a selection for a later part of a training than this one. */
+    static boolean isAfter(String phase, int part) {
+        return phase.startsWith(AGAIN) && Integer.parseInt(phase.substring(AGAIN.length())) > part;
     }
 
     private SelectionFile file(Selection selection, Scores scores) {
@@ -199,7 +206,7 @@ final class SelectVerb extends Verb {
     }
 
     /** Returns whether the head of the linear probe takes part in a score. */
-    private boolean ofProbe(Score score) {
+    boolean ofProbe(Score score) {
         return settings.selection().loss().equals("probe") && score.pass() != Score.Pass.ACTIVATIONS;
     }
 

@@ -35,6 +35,8 @@ import org.jspecify.annotations.Nullable;
 
 /** Trains by the method of a run, on the cluster, from where it was interrupted, and leaves {@code delta.safetensors}. */
 final class TrainVerb extends Verb {
+    private static final String CHOOSE = "choose"; // a phase: measuring the epochs on the images that one is chosen by
+
     private final Method method;
     private final SelectVerb own;
     private final SelectVerb slices;
@@ -105,6 +107,7 @@ final class TrainVerb extends Verb {
         TrainingLoop.Result result = loop.run(part, setup, trained -> first.delta(run, trained, labels));
         Delta delta = setup.delta(run, result.result(), labels);
 
+        int parts = 1;
         for (int i = 1; i < ends.size() && (choice == null || !choice.enough()); i++) {
             Path again = new Path(folder, "part-" + (i + 1));
             String inputsOfPart = Inputs.digest(inputs, Integer.toString(i));
@@ -115,6 +118,7 @@ final class TrainVerb extends Verb {
                 result = loop.run(part, next, trained -> next.delta(run, trained, labels));
                 delta = next.delta(run, result.result(), labels);
                 setup = next;
+                parts = i + 1;
             }
         }
         DeltaFile best = choice == null ? null : choice.best();
@@ -123,9 +127,12 @@ final class TrainVerb extends Verb {
                 best == null ? delta : best.delta(),
                 best == null ? List.of() : best.thresholds(),
                 images,
-                result,
-                choice);
+                new Ended(result, parts, choice));
     }
+
+    /** How a training ended: what its last part came to, how many it had, and the epoch that was chosen, if one was. */
+    private record Ended(
+            TrainingLoop.Result result, int parts, @Nullable EpochChoice choice) {}
 
     private boolean averaged() {
         return settings.training().ema() != null;
@@ -200,13 +207,8 @@ final class TrainVerb extends Verb {
     }
 
     /** Leaves the delta, its card, the metrics, and the manifest if the run directory is the method's own. */
-    private DeltaFile write(
-            Path path,
-            Delta delta,
-            List<Float> thresholds,
-            Images images,
-            TrainingLoop.Result result,
-            @Nullable EpochChoice choice) {
+    private DeltaFile write(Path path, Delta delta, List<Float> thresholds, Images images, Ended ended) {
+        EpochChoice choice = ended.choice;
         DeltaFile file = Thresholds.with(
                 run,
                 new DeltaFile(
@@ -224,7 +226,7 @@ final class TrainVerb extends Verb {
             Provenance.writeManifest(
                     run, images.digest(), run.models().pretrained().sha256());
         }
-        ObjectNode node = writeMetrics(result, choice);
+        ObjectNode node = writeMetrics(ended);
         Path folder = path.getParent();
         Tracking.Run tracked = run.tracked(folder, true);
         tracked.results(node);
@@ -233,11 +235,15 @@ final class TrainVerb extends Verb {
         return file;
     }
 
-    private ObjectNode writeMetrics(TrainingLoop.Result result, @Nullable EpochChoice choice) {
+    private ObjectNode writeMetrics(Ended ended) {
+        TrainingLoop.Result result = ended.result;
+        EpochChoice choice = ended.choice;
         Carried carried = result.carried();
         Metrics metrics = run.artifacts().metrics();
         metrics.phase(method.word(), "train", carried.seconds());
         ObjectNode node = metrics.of(method.word());
+        Metrics.forgetPhases(
+                node, phase -> (phase.equals(CHOOSE) && choice == null) || SelectVerb.isAfter(phase, ended.parts));
         int halvings = result.halvings();
         node.put("learning_rate", settings.training().halved(halvings).rate());
         node.put("halvings", halvings);
@@ -253,7 +259,7 @@ final class TrainVerb extends Verb {
         if (choice != null) {
             metrics.phase(
                     method.word(),
-                    "choose",
+                    CHOOSE,
                     carried.choice() == null ? 0 : carried.choice().seconds());
             node.put("epoch", choice.bestEpoch());
             node.put("chosen_on", choice.split().toString());

@@ -9,6 +9,7 @@ import dev.grft.config.Settings;
 import dev.grft.data.ImageRecipe;
 import dev.grft.report.MlflowModel;
 import dev.grft.report.Report;
+import dev.grft.spark.images.Images;
 import dev.grft.spark.images.Inputs;
 import dev.grft.spark.run.OutputTable;
 import dev.grft.spark.run.Run;
@@ -41,10 +42,10 @@ public final class Verbs {
                 && run.settings().model().preset() != null) {
             new CheckVerb(run, force).checkNew();
         } else {
-            int classes = new CheckVerb(run.forMethod(run.method()), force).check();
+            Images images = new CheckVerb(run.forMethod(run.method()), force).check();
             run.compared()
-                    .forEach(method -> new CheckVerb(run.forMethod(method), force).memoryOf(method.word(), classes));
-            new CompareVerb(run, force).check(classes);
+                    .forEach(method -> new CheckVerb(run.forMethod(method), force).memoryOf(method.word(), images));
+            new CompareVerb(run, force).check(images);
         }
         printDirectory();
     }

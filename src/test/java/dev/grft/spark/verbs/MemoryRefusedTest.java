@@ -37,13 +37,15 @@ class MemoryRefusedTest {
     @Test
     void aHeapOfTheDriverThatIsTooSmall() {
         Settings settings = Config.load(List.of(), List.of(), new Configuration());
+        VitConfig model = VitConfig.preset("vit_base_patch16_224", 100);
+        MemoryModel costs = MemoryModel.of(model, settings, MemoryModel.Probed.of(model, 1_000_000, false));
 
-        assertThatThrownBy(() -> CheckVerb.requireHeap(settings, 1023 * MIB, 1024 * MIB, 85_000_000))
+        assertThatThrownBy(() -> CheckVerb.requireHeap(settings, 1023 * MIB, 1024 * MIB, costs))
                 .isInstanceOf(UserError.class)
                 .hasMessage(
-                        "memory: the driver's heap has 1073 MB, tuning.method grft with 4 shards and 85,000,000 trained"
-                                + " parameters needs 1074 MB; set --driver-memory 1024m");
-        assertThatCode(() -> CheckVerb.requireHeap(settings, 1024 * MIB, 1024 * MIB, 85_000_000))
+                        "memory: the driver's heap has 1073 MB, tuning.method grft with 4 shards, 334,948 trained parameters and"
+                                + " 333 MB of features for the linear probe needs 1074 MB; set --driver-memory 1024m");
+        assertThatCode(() -> CheckVerb.requireHeap(settings, 1024 * MIB, 1024 * MIB, costs))
                 .doesNotThrowAnyException();
     }
 
@@ -137,11 +139,11 @@ class MemoryRefusedTest {
         Fit fit = shared == null
                 ? Fit.unlimited(model, settings)
                 : Fit.of(model, settings, shared.bytes(), shared.tasks());
-        MemoryModel costs = MemoryModel.of(model, fit.settings());
+        MemoryModel costs = MemoryModel.of(model, fit.settings(), MemoryModel.Probed.of(model, 1_000_000, true));
         MemoryModel.Needs driver = costs.driver();
         long heap = MIB * conf.getSizeAsMb("spark.driver.memory");
 
-        assertThatCode(() -> CheckVerb.requireHeap(settings, heap, driver.heap(), costs.trained()))
+        assertThatCode(() -> CheckVerb.requireHeap(settings, heap, driver.heap(), costs))
                 .doesNotThrowAnyException();
         assertThatCode(() -> CheckVerb.requireOverhead(
                         ExecutorSettings.driverOverhead(conf), driver.overhead(), costs.trained()))

@@ -2,6 +2,8 @@ package dev.grft.spark.verbs;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.grft.Delta;
 import dev.grft.Selection;
 import dev.grft.checkpoint.artifact.DeltaFile;
@@ -56,6 +58,26 @@ class ReselectionTest extends OnTiny {
         assertThat(Files.readAllLines(directory.resolve("history.jsonl"))).hasSize(2);
         assertThat(selection(directory, 2).count()).isEqualTo(8);
         assertThat(directory.resolve("part-3")).doesNotExist();
+    }
+
+    private static List<String> phases(Path directory) throws IOException {
+        JsonNode metrics = new ObjectMapper().readTree(Files.readString(directory.resolve("metrics.json")));
+        List<String> names = new ArrayList<>();
+        metrics.at("/grft/phases").fieldNames().forEachRemaining(names::add);
+        return names;
+    }
+
+    @Test
+    void theMetricsHaveThePhasesOfTheLastTrainingOnly() throws IOException {
+        Path directory = folder.resolve("phases");
+        train(directory, "data.validation=" + Tiny.images(folder.resolve("validation"), 2, 9), "training.patience=3");
+        assertThat(phases(directory)).containsExactlyInAnyOrder("select", "select 2", "select 3", "train", "choose");
+
+        train(directory, "training.maxSteps=5");
+        assertThat(phases(directory)).containsExactlyInAnyOrder("select", "select 2", "train");
+
+        train(directory, "selection.everyEpochs=null");
+        assertThat(phases(directory)).containsExactlyInAnyOrder("select", "train");
     }
 
     @Test
