@@ -5,13 +5,15 @@ Needs matplotlib of PyPI:
     python3 picture.py FOLDER_OF_THE_PICTURES NAME=comparison.json[,comparison.json] ...
 
 Several files of a name are parts of one comparison. Points are means over the seeds, bars one standard deviation if there are
-several; the dashed line is the linear probe, which trains the head alone. The picture of the README:
+several; the dashed line is the linear probe, which trains the head alone. The pictures of the README and of the results:
 
     python3 picture.py ../../../src/site/resources/images --of validation \\
       "Clothes, 10 classes=clothes-ten-epochs.json" "Caltech-101=caltech-ten-epochs.json"
+    python3 picture.py ../../../src/site/resources/images --name budgets \\
+      "Caltech-101, three epochs=caltech-three-seeds.json"
 
 With --keep FILE in place of the folder, what the picture needs of the comparisons is written to a file that is small enough to be kept.
-A method that FILE has already is replaced:
+A method that FILE has already with as many trained parameters is replaced:
 
     python3 picture.py --keep clothes-three-seeds.json runs/*/comparison.json
 """
@@ -68,14 +70,15 @@ def points(found):
 def panel(axes, title, found, ground):
     ink, line = GROUNDS[ground]
     drawn, last = [], {}
-    for name, at, mean, sd in points(found):
+    shown = list(points(found))
+    ends = {name: at for name, at, _, _ in shown}
+    for name, at, mean, sd in shown:
         light, dark, mark = METHODS[name]
         color = light if ground == "light" else dark
         if name in last:
             axes.plot(*zip(last[name], (at, mean)), color=color, linewidth=1.4)
         axes.errorbar(at, mean, sd or None, color=color, marker=mark, markersize=7, capsize=3, linewidth=1.4)
-        if name not in last:
-            drawn.append((name, at, mean, sd, color))
+        drawn.append((name if at == ends[name] else None, at, mean, sd, color))
         last[name] = (at, mean)
     axes.set_xscale("log")
     for cell in found:
@@ -101,7 +104,7 @@ def panel(axes, title, found, ground):
 
 
 def label(axes, drawn):
-    """Writes the name of each method beside its point, where nothing else stands; when the layout is settled."""
+    """Writes the name of each method beside its largest point, where nothing else stands; when the layout is settled."""
     scale = axes.figure.dpi / 72
     right, _ = axes.transData.inverted().transform(axes.transAxes.transform((0.92, 0)))
     drawn = [(name, at or right, mean, sd, color) for name, at, mean, sd, color in drawn]
@@ -113,6 +116,8 @@ def label(axes, drawn):
         taken.append(Bbox.from_extents(x - 5 * scale, min(bottom, y - 5 * scale), x + 5 * scale, max(top, y + 5 * scale)))
     boxes = list(taken)
     for (name, at, mean, sd, color), box in zip(drawn, boxes):
+        if name is None:
+            continue
         x, y = axes.transData.transform((at, mean))
         above, below = (box.y1 - y) / scale + 3, (box.y0 - y) / scale - 3
         sides = [(0, above, "center", "bottom"), (0, below, "center", "top")]
@@ -142,8 +147,8 @@ def keep(file, paths):
             for seed, one in cell["seeds"].items()
         }
         new = {key: cell[key] for key in ("method", "budget", "accuracy_mean", "accuracy_sd")} | {"seeds": seeds}
-        kept = [old for old in kept if (old["method"], old["budget"]) != (new["method"], new["budget"])] + [new]
-    kept.sort(key=lambda cell: (cell["method"], cell["budget"] or 0))
+        kept = [old for old in kept if (old["method"], trained(old)) != (new["method"], trained(new))] + [new]
+    kept.sort(key=lambda cell: (cell["method"], trained(cell)))
     file.write_text(json.dumps({"cells": kept}, indent=2) + "\n")
 
 
@@ -152,6 +157,7 @@ def main():
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("sets", nargs="+", metavar="NAME=FILES")
     parser.add_argument("--of", default="test", help="which images the accuracies are of (%(default)s)")
+    parser.add_argument("--name", default="accuracy", help="what the pictures are called: NAME-light.svg, NAME-dark.svg (%(default)s)")
     parser.add_argument("--keep", action="store_true", help="write what is needed of the files to FOLDER, a file, and draw nothing")
     given = parser.parse_args()
     if given.keep:
@@ -170,7 +176,7 @@ def main():
         figure.canvas.draw()
         for axes, drawn in labels:
             label(axes, drawn)
-        figure.savefig(given.folder / f"accuracy-{ground}.svg", transparent=True, metadata={"Date": None})
+        figure.savefig(given.folder / f"{given.name}-{ground}.svg", transparent=True, metadata={"Date": None})
         plt.close(figure)
 
 
