@@ -2,7 +2,6 @@ package dev.grft.cost;
 
 import dev.grft.config.Settings;
 import dev.grft.config.TrainingSettings;
-import dev.grft.train.Probe;
 import dev.grft.tuning.Activations;
 import dev.grft.tuning.FrozenStages;
 import dev.grft.tuning.Operations;
@@ -50,14 +49,12 @@ public final class MemoryModel {
      * @param bytes of them; 0 if there is no probe
      * @param kept whether they stay there while a model trains, for the probe of another seed
      */
-    public record Probed(long bytes, boolean kept) {
-        /** There is no probe. */
-        public static final Probed NONE = new Probed(0, false);
+    private record Probed(long bytes, boolean kept) {
+        static final Probed NONE = new Probed(0, false);
 
-        /** Returns those of so many images of a data set, of which {@link Probe#every} uses a part. */
-        public static Probed of(VitConfig config, long images, boolean kept) {
-            long seen = images / Probe.every(images, config.features());
-            return new Probed(seen * (BYTES * config.features() + SEEN), kept);
+        static Probed of(VitConfig config, Settings settings, long images) {
+            long bytes = Phases.probed(config, settings, images) * (BYTES * config.features() + SEEN);
+            return new Probed(bytes, settings.compare().seeds().size() > 1);
         }
     }
 
@@ -81,12 +78,12 @@ public final class MemoryModel {
 
     /** Returns the memory of a training by the method, batch and shards of some settings. */
     public static MemoryModel of(VitConfig config, Settings settings) {
-        return of(config, settings, Probed.NONE);
+        return of(Trained.of(config, settings), settings);
     }
 
-    /** Returns the same with a linear probe before it. */
-    public static MemoryModel of(VitConfig config, Settings settings, Probed probed) {
-        return of(Trained.of(config, settings), settings, probed);
+    /** Returns the same with the features of so many training images, if something needs the linear probe. */
+    public static MemoryModel of(VitConfig config, Settings settings, long images) {
+        return of(Trained.of(config, settings), settings, Probed.of(config, settings, images));
     }
 
     static MemoryModel of(Trained trained, Settings settings) {

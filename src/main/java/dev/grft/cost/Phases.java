@@ -40,9 +40,7 @@ record Phases(double reading, double features, double head, double scoring, doub
         Operations frozen = new Operations(config, Map.of(), settings.engine().recompute());
         boolean scores = scores(settings);
         boolean forward = Fit.scoresForward(settings);
-        boolean probe = linear(settings) || headOfProbe(settings) || lossOfProbe(settings);
-        long every = Probe.every(images, config.features());
-        long probed = probe ? (images + every - 1) / every : 0;
+        long probed = probed(config, settings, images);
         double score = forward ? frozen.forward(1) : frozen.step(1, 0) + frozen.linearProducts(1);
         int views = settings.selection().contrastive() ? 2 : 1;
         return new Phases(
@@ -51,6 +49,12 @@ record Phases(double reading, double features, double head, double scoring, doub
                 head(settings.probe(), config, probed, driver, executor.round()),
                 scores ? passes(settings) * views * images * score / operations : 0,
                 training(costs, settings, images, executors, executor));
+    }
+
+    /** Returns how many of the training images the linear probe looks at; 0 if nothing needs it. */
+    static long probed(VitConfig config, Settings settings, long images) {
+        long every = Probe.every(images, config.features());
+        return linear(settings) || headOfProbe(settings) || lossOfProbe(settings) ? (images + every - 1) / every : 0;
     }
 
     /** Returns whether the probe is the training. */

@@ -193,27 +193,35 @@ class FitTest {
         assertThat(memory.activationsOnGpu(8, false)).isGreaterThan(2 * memory.activations(8, false));
     }
 
-    /** 100,000 images' features of 4 * 768 bytes, and what else is held of each. */
+    /** Features of 100,000 images, each of 4 bytes for a number of width 384, and what else is held of each. */
     @Test
     void featuresOfTheProbeLieInTheDriversHeapWhileItTrainsOrForTheNextSeed() {
-        MemoryModel none = MemoryModel.of(LONG, settings());
-        MemoryModel.Probed probed = MemoryModel.Probed.of(LONG, 1_000_000, false);
-        assertThat(probed.bytes()).isEqualTo(100_000L * (4 * 768 + 256));
-        assertThat(MemoryModel.of(LONG, settings(), probed).driver().heap())
-                .as("they take the place of the second copy of the weights, which is larger")
-                .isEqualTo(none.driver().heap());
-
         VitConfig small = VitConfig.preset("vit_small_patch16_224", 100);
-        MemoryModel.Probed many = MemoryModel.Probed.of(small, 1_000_000, false);
+        long features = 100_000L * (4 * 384 + 256);
         long weights = 4 * small.backboneParameters();
-        assertThat(MemoryModel.of(small, settings(), many).driver().heap()
-                        - MemoryModel.of(small, settings()).driver().heap())
-                .isEqualTo(many.bytes() - weights);
 
-        MemoryModel.Probed kept = MemoryModel.Probed.of(LONG, 1_000_000, true);
-        String[] full = {"tuning.method=full"};
-        assertThat(MemoryModel.of(LONG, settings(full), kept).driver().heap()
-                        - MemoryModel.of(LONG, settings(full)).driver().heap())
-                .isEqualTo(kept.bytes());
+        assertThat(ofMillion(small).probed()).isEqualTo(features);
+        assertThat(heap(ofMillion(small)) - heap(MemoryModel.of(small, settings())))
+                .as("in place of the second copy of the weights")
+                .isEqualTo(features - weights);
+        assertThat(heap(ofMillion(small, "compare.seeds=[1,2]")) - heap(ofMillion(small)))
+                .as("beside the vectors of the training")
+                .isPositive()
+                .isLessThan(features);
+        String full = "tuning.method=full";
+        assertThat(heap(ofMillion(small, full, "training.headInit=probe", "compare.seeds=[1,2]"))
+                        - heap(ofMillion(small, full)))
+                .isEqualTo(features);
+        for (String none : List.of(full, "selection.loss=fresh", "selection.score=weight-activation")) {
+            assertThat(ofMillion(small, none).probed()).as(none).isZero();
+        }
+    }
+
+    private static MemoryModel ofMillion(VitConfig config, String... sets) {
+        return MemoryModel.of(config, settings(sets), 1_000_000);
+    }
+
+    private static long heap(MemoryModel memory) {
+        return memory.driver().heap();
     }
 }

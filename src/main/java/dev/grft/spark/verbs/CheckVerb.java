@@ -19,7 +19,6 @@ import dev.grft.spark.run.Session;
 import dev.grft.spark.training.EpochChoice;
 import dev.grft.spark.training.Steps;
 import dev.grft.spark.training.TrainingLoop;
-import dev.grft.tuning.BuiltInScore;
 import dev.grft.tuning.FrozenStages;
 import dev.grft.tuning.Method;
 import dev.grft.vit.VitConfig;
@@ -56,36 +55,13 @@ final class CheckVerb extends Verb {
             say("test", settings.data().test(), run.images().test(images.labels(), preprocess));
         }
         sayTraining("pretrain ", images);
-        new CheckVerb(run.forMethod(Method.FULL), false)
-                .memory(config.withClasses(images.labels().size()), MemoryModel.Probed.NONE);
+        new CheckVerb(run.forMethod(Method.FULL), false).memory(config, images);
     }
 
     /** Looks at the memory of another training of the same model and images. */
     void memoryOf(String what, Images images) {
         say("compared  %s", what);
-        VitConfig config =
-                run.models().pretrained().config().withClasses(images.labels().size());
-        memory(config, probed(config, images));
-    }
-
-    /** Returns the features that the linear probe leaves in the driver's heap, if something needs its head. */
-    private MemoryModel.Probed probed(VitConfig config, Images images) {
-        SelectVerb select = new SelectVerb(run, false);
-        Method method = run.method();
-        boolean probes = method.equals(Method.LINEAR)
-                || settings.training().headInit().equals("probe")
-                || switch (method.needs()) {
-                    case SLICES ->
-                        (method.equals(Method.GRFT) || settings.training().ratesByScore())
-                                && settings.selection().scores() == null
-                                && select.ofProbe(select.chosenScore());
-                    case SCORES -> select.ofProbe(BuiltInScore.SUMMED_GRADIENT);
-                    case PROBE -> false;
-                };
-        return probes
-                ? MemoryModel.Probed.of(
-                        config, images.count(), settings.compare().seeds().size() > 1)
-                : MemoryModel.Probed.NONE;
+        memory(run.models().pretrained().config(), images);
     }
 
     private void requireWritable() {
@@ -133,8 +109,7 @@ final class CheckVerb extends Verb {
                     "epoch     the best on the %s images%s",
                     split, split == EpochChoice.Split.TEST ? ": " + EpochChoice.NOT_COMPARABLE : "");
         }
-        VitConfig trained = config.withClasses(images.labels().size());
-        MemoryModel costs = memory(trained, probed(trained, images));
+        MemoryModel costs = memory(config, images);
         disk(costs.frozen(), images.count());
         return images;
     }
@@ -183,14 +158,15 @@ final class CheckVerb extends Verb {
                 training.shards(), tasks, tasks - training.shards(), remedy);
     }
 
-    private MemoryModel memory(VitConfig config, MemoryModel.Probed probed) {
+    private MemoryModel memory(VitConfig pretrained, Images images) {
+        VitConfig config = pretrained.withClasses(images.labels().size());
         Fit fit = run.fit(config);
         Stream.of(fit.ofSelection(), fit.ofEvaluation(), fit.ofBackward(), fit.ofStep())
                 .filter(Objects::nonNull)
                 .forEach(line -> say("          %s", line));
         int examples = fit.withBackward();
         int seen = fit.withoutBackward();
-        MemoryModel costs = MemoryModel.of(config, fit.settings(), probed);
+        MemoryModel costs = MemoryModel.of(config, fit.settings(), images.count());
         long heap = Runtime.getRuntime().maxMemory();
         if (session.context().isLocal()) {
             int tasks = session.context().defaultParallelism();
@@ -251,13 +227,13 @@ final class CheckVerb extends Verb {
     static void requireHeap(Settings settings, long heap, long needed, MemoryModel costs) {
         if (heap < needed) {
             throw UserError.of(
-                    "memory: the driver's heap has %s, tuning.method %s with %d shards, %,d trained parameters and %s of features for"
-                            + " the linear probe needs %s; set --driver-memory %dm",
+                    "memory: the driver's heap has %s, tuning.method %s with %d shards and %,d trained parameters%s needs %s; set"
+                            + " --driver-memory %dm",
                     size(heap),
                     settings.tuning().method(),
                     settings.training().shards(),
                     costs.trained(),
-                    size(costs.probed()),
+                    costs.probed() == 0 ? "" : " (and " + size(costs.probed()) + " of features for the linear probe)",
                     size(needed),
                     mebibytes(needed));
         }

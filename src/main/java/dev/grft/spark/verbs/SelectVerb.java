@@ -206,7 +206,7 @@ final class SelectVerb extends Verb {
     }
 
     /** Returns whether the head of the linear probe takes part in a score. */
-    boolean ofProbe(Score score) {
+    private boolean ofProbe(Score score) {
         return settings.selection().loss().equals("probe") && score.pass() != Score.Pass.ACTIVATIONS;
     }
 

@@ -38,13 +38,13 @@ class MemoryRefusedTest {
     void aHeapOfTheDriverThatIsTooSmall() {
         Settings settings = Config.load(List.of(), List.of(), new Configuration());
         VitConfig model = VitConfig.preset("vit_base_patch16_224", 100);
-        MemoryModel costs = MemoryModel.of(model, settings, MemoryModel.Probed.of(model, 1_000_000, false));
+        MemoryModel costs = MemoryModel.of(model, settings, 1_000_000);
 
         assertThatThrownBy(() -> CheckVerb.requireHeap(settings, 1023 * MIB, 1024 * MIB, costs))
                 .isInstanceOf(UserError.class)
                 .hasMessage(
-                        "memory: the driver's heap has 1073 MB, tuning.method grft with 4 shards, 334,948 trained parameters and"
-                                + " 333 MB of features for the linear probe needs 1074 MB; set --driver-memory 1024m");
+                        "memory: the driver's heap has 1073 MB, tuning.method grft with 4 shards and 334,948 trained parameters (and"
+                                + " 333 MB of features for the linear probe) needs 1074 MB; set --driver-memory 1024m");
         assertThatCode(() -> CheckVerb.requireHeap(settings, 1024 * MIB, 1024 * MIB, costs))
                 .doesNotThrowAnyException();
     }
@@ -139,7 +139,7 @@ class MemoryRefusedTest {
         Fit fit = shared == null
                 ? Fit.unlimited(model, settings)
                 : Fit.of(model, settings, shared.bytes(), shared.tasks());
-        MemoryModel costs = MemoryModel.of(model, fit.settings(), MemoryModel.Probed.of(model, 1_000_000, true));
+        MemoryModel costs = MemoryModel.of(model, fit.settings(), 1_000_000);
         MemoryModel.Needs driver = costs.driver();
         long heap = MIB * conf.getSizeAsMb("spark.driver.memory");
 
